@@ -1,0 +1,1 @@
+"""What is done again and again: `work.py` is the table, the other files are engines that go through it."""

@@ -1,0 +1,283 @@
+"""Step 8: a ticket is opened (by `apply`) and claimed. Step 9: it is resolved. Step 10: the customer is asked again.
+
+The ladder pings until somebody acts; a claim race has one winner; a ticket closes once the customer was asked again
+and is satisfied, or by a manager's reasoned override (R146). Next: apply.py.
+"""
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlmodel import Session
+
+from bot.errors import Conflict, InputError, NotFound
+from bot.journey import wording
+from bot.journey.apply import apply, close_ticket, note
+from bot.journey.subject import Subject
+from bot.runtime import Runtime
+from bot.shelf import InForce
+from bot.store import customers, messages, staff, surveys, tickets
+from bot.store.tables import InboundRow, PingRow, StaffRow, TicketRow
+from flows.callback import next_role
+from flows.decisions import PlannedPing
+from flows.program import Program
+from flows.resurvey import plan_resurvey
+from flows.states import PingState, TicketState
+from flows.timing import ping_time
+from messages.catalog import Purpose, TemplateError
+
+BATCH = 200
+LIVE = (TicketState.OPEN, TicketState.CLAIMED, TicketState.RESOLVED)
+
+
+# ----- step 8: the ladder, and who takes the ticket
+
+
+def send_due_pings(runtime: Runtime, limit: int = BATCH) -> int:
+    """Send the pings whose time has come, and pass on those that nobody acknowledged (R133, R144); how many."""
+    now = runtime.clock.now()
+    with runtime.db.write() as session:
+        due = tickets.due_pings(session, now, limit)
+        for ping in due:
+            _send_ping(session, runtime, ping, now)
+        silent = tickets.silent_pings(session, now, limit)
+        for ping in silent:
+            _pass_on(session, runtime, ping, now)
+    return len(due) + len(silent)
+
+
+def next_ping(runtime: Runtime) -> datetime | None:
+    with runtime.db.read() as session:
+        return tickets.next_ping(session)
+
+
+def _send_ping(session: Session, runtime: Runtime, ping: PingRow, now: datetime) -> None:
+    """One ping: to everybody with the role, or only a line in the trail where nobody has it."""
+    ticket = tickets.get(session, ping.ticket_id)
+    if ticket is None or ticket.state not in (TicketState.OPEN, TicketState.CLAIMED):
+        tickets.move_ping(session, ping.id, PingState.CANCELLED)
+        return
+    subject = _subject(session, runtime, ticket)
+    program = subject.in_force.program
+    members = staff.with_role(session, program.id, ping.role)
+    within = program.callback.acknowledge_within
+    passes_on = now + within.delta if within and ticket.state == TicketState.OPEN else None
+    first = members[0].id if members else 0
+    tickets.move_ping(session, ping.id, PingState.SENT, sent_at=now, passes_on_at=passes_on, staff_id=first)
+    for member in members:
+        _write_ping(session, subject, ping, member)
+    because = f"{ping.step}: {ping.role}" if members else f"{ping.step}: nobody has the role {ping.role}"
+    data = {"role": ping.role, "step": ping.step, "round": ping.round, "staff": [member.name for member in members]}
+    note(session, subject, "ping", because, data=data)
+
+
+def _write_ping(session: Session, subject: Subject, ping: PingRow, member: StaffRow) -> None:
+    runtime, ticket = subject.runtime, subject.ticket
+    assert ticket is not None
+    program = subject.in_force.program
+    answer = next(iter(surveys.answers_of(session, ticket.survey_id)), None) if ticket.survey_id else None
+    holder = staff.get(session, ticket.claimed_by) if ticket.claimed_by else None
+    left = int((ticket.due_at - subject.now).total_seconds() // 60)
+    points = customers.points_of(session, [subject.customer.id]).get(subject.customer.id, [])
+    variables: dict[str, Any] = {
+        **wording.variables_for(runtime, program, subject.customer, ticket=ticket),
+        "customer_phone_masked": wording.masked(points[0].address) if points else None,
+        "score_text": f"{answer.score:g}" if answer and answer.score is not None else None,
+        "level": wording.level_word(answer.level, member.language) if answer else None,
+        "staff_name": holder.name if holder else None,
+        "minutes_left": left if 0 < left < 24 * 60 else None,
+    }
+    columns = wording.compose(
+        runtime, program, _ping_template(runtime, program, ping.step), member.language, program.zone, variables
+    )
+    messages.put(
+        session,
+        {
+            **columns,
+            "dedupe_key": f"ticket:{ticket.id}:{ping.round}:{ping.step}:{ping.role}:{member.id}",
+            "staff_id": member.id,
+            "ticket_id": ticket.id,
+            "purpose": str(Purpose.STAFF),
+            "channel": member.channel,
+            "address": member.address,
+            "created_at": subject.now,
+            "due_at": subject.now,
+            "expires_at": None,
+        },
+    )
+
+
+def _ping_template(runtime: Runtime, program: Program, step: str) -> str:
+    """The first notice, an escalation, or the alert of a flag where it has words of its own."""
+    if step.startswith("alert:"):
+        name = f"staff/{step.removeprefix('alert:')}_alert"
+        try:
+            runtime.shelf.catalog.find(name, program=program.id, language="zh")
+        except TemplateError:
+            return "staff/ping"
+        return name
+    return "staff/ping" if step == "0%" else "staff/ping_escalated"
+
+
+def _pass_on(session: Session, runtime: Runtime, ping: PingRow, now: datetime) -> None:
+    """Nobody acknowledged in time: the next in the ladder is pinged, once per role and round."""
+    ticket = tickets.get(session, ping.ticket_id)
+    if ticket is None or ticket.state != TicketState.OPEN:
+        tickets.move_ping(session, ping.id, PingState.ACKNOWLEDGED, acknowledged_at=now)
+        return
+    tickets.move_ping(session, ping.id, PingState.PASSED_ON)
+    subject = _subject(session, runtime, ticket)
+    role = next_role(subject.in_force.program, ping.role)
+    if role is None:
+        return
+    at = ping_time(now, subject.zone)
+    if tickets.plan_pings(session, ticket.id, ping.round, [PlannedPing("passed on", role, at)]):
+        note(session, subject, "passed_on", f"{ping.role} did not acknowledge: {role} is next", data={"role": role})
+
+
+def claim(runtime: Runtime, ticket_id: int, staff_id: int) -> None:
+    """Take a ticket; Conflict when somebody was faster: a race has one winner."""
+    with runtime.db.write() as session:
+        _claim(session, runtime, ticket_id, _member(session, staff_id))
+
+
+def _claim(session: Session, runtime: Runtime, ticket_id: int, member: StaffRow) -> None:
+    subject = _take(session, runtime, ticket_id)
+    assert subject.ticket is not None
+    if not tickets.advance(session, ticket_id, TicketState.CLAIMED, claimed_by=member.id, claimed_at=subject.now):
+        holder = staff.get(session, subject.ticket.claimed_by)
+        who = f"{holder.name} has it" if holder else f"it is {subject.ticket.state}"
+        raise Conflict(f"ticket {ticket_id} cannot be claimed: {who}")
+    tickets.quieten_pings(session, ticket_id, subject.now)
+    note(session, subject, "claimed", f"by {member.name}", data={"staff": member.name})
+
+
+def acknowledge(runtime: Runtime, ticket_id: int, staff_id: int) -> None:
+    """ "I have seen it": nothing is passed on, the ladder goes on."""
+    with runtime.db.write() as session:
+        member = _member(session, staff_id)
+        subject = _take(session, runtime, ticket_id)
+        if tickets.quieten_pings(session, ticket_id, subject.now):
+            note(session, subject, "acknowledged", f"by {member.name}", data={"staff": member.name})
+
+
+def give_back(runtime: Runtime, ticket_id: int, staff_id: int, because: str) -> None:
+    """Put a claimed ticket back into the queue; its clock runs on."""
+    with runtime.db.write() as session:
+        member = _member(session, staff_id)
+        subject = _take(session, runtime, ticket_id)
+        assert subject.ticket is not None
+        if subject.ticket.state != TicketState.CLAIMED or not tickets.advance(
+            session, ticket_id, TicketState.OPEN, claimed_by=0, claimed_at=None
+        ):
+            raise Conflict(f"ticket {ticket_id} is {subject.ticket.state}: only a claimed one can be given back")
+        note(session, subject, "given_back", f"by {member.name}: {because}", data={"staff": member.name})
+
+
+# ----- steps 9 and 10
+
+
+def resolve(runtime: Runtime, ticket_id: int, staff_id: int, result: str) -> None:
+    """Record what was done: the ladder falls silent, the result and the new question are planned (R147).
+
+    InputError: no result. Conflict: somebody else holds the ticket, or nobody has claimed it.
+    """
+    with runtime.db.write() as session:
+        _resolve(session, runtime, ticket_id, _member(session, staff_id), result.strip())
+
+
+def _resolve(session: Session, runtime: Runtime, ticket_id: int, member: StaffRow, result: str) -> None:
+    if not result:
+        raise InputError([{"field": "result", "reason": "is empty", "remedy": "write what was done for the customer"}])
+    subject = _take(session, runtime, ticket_id)
+    ticket = subject.ticket
+    assert ticket is not None
+    if ticket.state == TicketState.CLAIMED and ticket.claimed_by != member.id:
+        holder = staff.get(session, ticket.claimed_by)
+        raise Conflict(f"ticket {ticket_id} is {holder.name if holder else 'somebody'}'s: claim it first")
+    if not tickets.advance(session, ticket_id, TicketState.RESOLVED, result=result, resolved_at=subject.now):
+        raise Conflict(f"ticket {ticket_id} is {ticket.state}: claim it first")
+    tickets.settle_pings(session, ticket_id, subject.now, acknowledged=True)
+    note(session, subject, "resolved", f"by {member.name}", data={"staff": member.name, "round": ticket.round})
+    again = plan_resurvey(
+        subject.in_force.program, ticket_id, ticket.round, subject.now, subject.zone, subject.calendar
+    )
+    apply(session, subject, [again])
+
+
+def override_close(runtime: Runtime, ticket_id: int, staff_id: int, reason: str) -> None:
+    """Close without the customer's word: a manager's reasoned override (R146)."""
+    if not reason.strip():
+        raise InputError([{"field": "reason", "reason": "is empty", "remedy": "write why it may be closed unasked"}])
+    with runtime.db.write() as session:
+        member = _member(session, staff_id)
+        subject = _take(session, runtime, ticket_id)
+        assert subject.ticket is not None
+        if not {"manager", "top_manager", "admin"} & set(member.roles):
+            raise Conflict(f"{member.name} is no manager: only a manager closes a ticket unasked")
+        if subject.ticket.state == TicketState.CLOSED:
+            raise Conflict(f"ticket {ticket_id} is closed already")
+        close_ticket(session, subject, f"closed by {member.name}: {reason.strip()}")
+
+
+def _take(session: Session, runtime: Runtime, ticket_id: int) -> Subject:
+    ticket = tickets.take(session, ticket_id)
+    if ticket is None:
+        raise NotFound(f"there is no ticket {ticket_id}")
+    return _subject(session, runtime, ticket)
+
+
+def _subject(session: Session, runtime: Runtime, ticket: TicketRow) -> Subject:
+    customer = customers.get(session, ticket.customer_id)
+    assert customer is not None
+    in_force = InForce(ticket.program_version_id, runtime.shelf.version(ticket.program_version_id))
+    enrolment = customers.enrolment(session, customer.id, ticket.program_id)
+    return Subject(runtime, in_force, customer, enrolment, runtime.clock.now(), ticket=ticket)
+
+
+def _member(session: Session, staff_id: int) -> StaffRow:
+    member = staff.get(session, staff_id)
+    if member is None or not member.active:
+        raise NotFound(f"there is no member of staff {staff_id}")
+    return member
+
+
+# ----- staff answer their pings by text
+
+
+_CLAIM = re.compile(r"^\s*(?:claim|take|接单|接|认领)\s*#?(\d+)\s*$", re.IGNORECASE)
+_DONE = re.compile(r"^\s*(?:done|resolve|resolved|完成|办结)\s*#?(\d+)[\s:：,，]+(.+)$", re.IGNORECASE | re.DOTALL)
+
+
+def hear_staff(session: Session, runtime: Runtime, member: StaffRow, reply: InboundRow) -> None:
+    """ "claim 12", "done 12 refunded", or anything else: an acknowledgement of the pings that wait for them."""
+    now = runtime.clock.now()
+    claimed, done = _CLAIM.match(reply.body), _DONE.match(reply.body)
+    try:
+        if claimed:
+            _claim(session, runtime, int(claimed[1]), member)
+            answer = f"#{claimed[1]} ✓"
+        elif done:
+            _resolve(session, runtime, int(done[1]), member, done[2].strip())
+            answer = f"#{done[1]} ✓"
+        else:
+            for ping in tickets.pings_waiting_for(session, member.id):
+                tickets.quieten_pings(session, ping.ticket_id, now)
+            return
+    except (Conflict, NotFound, InputError) as error:
+        answer = str(error)
+    messages.put(
+        session,
+        {
+            "body": answer,
+            "dedupe_key": f"inbound:{reply.id}:staff",
+            "staff_id": member.id,
+            "inbound_id": reply.id,
+            "purpose": str(Purpose.STAFF),
+            "channel": reply.channel,
+            "address": reply.from_address,
+            "created_at": now,
+            "due_at": now,
+            "expires_at": now + timedelta(days=1),
+        },
+    )

@@ -1,0 +1,64 @@
+"""Whom a step is about: one customer as rows, beside the same customer as the facts that `flows` decides from."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from sqlmodel import Session
+
+from bot.runtime import Runtime
+from bot.shelf import InForce
+from bot.store import customers
+from bot.store.tables import CustomerRow, EnrolmentRow, InboundRow, SurveyRow, TicketRow
+from flows.calendar import Calendar
+from flows.events import Customer
+
+
+@dataclass
+class Subject:
+    """One customer in one program at one moment, and what the step at hand is about."""
+
+    runtime: Runtime
+    in_force: InForce
+    customer: CustomerRow
+    enrolment: EnrolmentRow | None
+    now: datetime
+    inbound: InboundRow | None = None
+    survey: SurveyRow | None = None
+    ticket: TicketRow | None = None
+    event_id: int = 0
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.customer.zone)
+
+    @property
+    def calendar(self) -> Calendar:
+        return self.runtime.calendar(self.in_force.program.region)
+
+    @property
+    def facts(self) -> Customer:
+        return facts_of(self.customer, self.enrolment)
+
+
+def facts_of(customer: CustomerRow, enrolment: EnrolmentRow | None) -> Customer:
+    """The customer as `flows` sees them."""
+    if enrolment is None:
+        return Customer(customer.id, ZoneInfo(customer.zone), attributes=customer.attributes)
+    return Customer(
+        id=customer.id,
+        zone=ZoneInfo(customer.zone),
+        class_=enrolment.class_,
+        attributes=customer.attributes,
+        activity_on=enrolment.activity_on,
+        activity_count=enrolment.activity_count,
+        activity_total=enrolment.activity_total,
+    )
+
+
+def enrol(session: Session, runtime: Runtime, in_force: InForce, customer: CustomerRow, now: datetime) -> EnrolmentRow:
+    """The customer's enrolment in a program; an event or an import of that program makes it."""
+    program = in_force.program
+    today = now.astimezone(ZoneInfo(customer.zone)).date()
+    class_ = customer.attributes.get("class") if not program.classes.names else program.classes.default
+    return customers.enrol(session, customer.id, program.id, class_ if isinstance(class_, str) else None, today)

@@ -1,0 +1,129 @@
+"""Puts a customer's facts into the words of a template: what every message of every step is made by."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from bot.runtime import Runtime
+from bot.store.tables import CustomerRow, SurveyRow, TicketRow
+from flows.program import Program, Question
+from messages.render import render
+from messages.sms import measure
+
+_SCALE_HINT = {
+    "zh": {
+        "1-5": "请回复1到5分，5分最满意",
+        "0-10": "请回复0到10分，10分最好",
+        "1-10": "请回复1到10分，10分最好",
+        "0-100": "请回复0到100分，100分最好",
+        "level5": "请回复：满意、较满意、基本满意、不太满意或非常不满意",
+        "yesno": "请回复是或否",
+        "text": "",
+    },
+    "en": {
+        "1-5": "Reply 1 to 5 (5 = best)",
+        "0-10": "Reply 0 to 10 (10 = best)",
+        "1-10": "Reply 1 to 10 (10 = best)",
+        "0-100": "Reply 0 to 100 (100 = best)",
+        "level5": "Reply: very satisfied, satisfied, neutral, dissatisfied or very dissatisfied",
+        "yesno": "Reply yes or no",
+        "text": "",
+    },
+}
+_LEVEL = {
+    "zh": {5: "满意", 4: "较满意", 3: "基本满意", 2: "不太满意", 1: "非常不满意"},
+    "en": {5: "very satisfied", 4: "satisfied", 3: "neutral", 2: "dissatisfied", 1: "very dissatisfied"},
+}
+
+
+def salutation(name: str, title: str, language: str) -> str | None:
+    """张先生 or Mr Zhang; the whole name without a form of address; None without a name (R101)."""
+    name = name.strip()
+    if not name:
+        return None
+    if language == "zh":
+        return f"{name[0]}{title}" if title and not name.isascii() else f"{name}{title}"
+    return f"{title} {name.split()[-1]}" if title and name.isascii() else name
+
+
+def ask(program: Program, question: Question, language: str) -> str:
+    """The words of a question with the hint how to answer it."""
+    text = program.text(question.text, language)
+    hint = scale_hint(question, language)
+    if not hint or any(char.isdigit() for char in text):
+        return text
+    stop = "。" if language == "zh" else " "
+    return f"{text}{'' if text[-1:] in '？?。.!！' else stop}{hint}"
+
+
+def scale_hint(question: Question, language: str) -> str:
+    return _SCALE_HINT["zh" if language == "zh" else "en"][str(question.scale)]
+
+
+def level_word(level: int | None, language: str) -> str | None:
+    return _LEVEL["zh" if language == "zh" else "en"].get(level or 0)
+
+
+def masked(address: str) -> str:
+    """A phone number for people without need of the whole (R197)."""
+    return address if len(address) < 8 else f"{address[:-8]}****{address[-4:]}"
+
+
+def variables_for(
+    runtime: Runtime,
+    program: Program,
+    customer: CustomerRow,
+    *,
+    survey: SurveyRow | None = None,
+    question: Question | None = None,
+    ticket: TicketRow | None = None,
+    data: Mapping[str, Any] | None = None,
+    item: str | None = None,
+    occurred_on: Any = None,
+    festival: str | None = None,
+) -> dict[str, Any]:
+    """Everything a template may name about this customer now; what is missing is None."""
+    language = customer.language
+    known: dict[str, Any] = {
+        "salutation": salutation(customer.name, customer.title, language),
+        "customer_name": customer.name or None,
+        "company": program.text(program.company, language),
+        "company_phone": program.company_phone or None,
+        "item": item,
+        "event_on": occurred_on,
+        "festival": festival,
+    }
+    if question is not None:
+        known["question"] = ask(program, question, language)
+        known["scale_hint"] = scale_hint(question, language) or None
+    if survey is not None:
+        known["survey_link"] = runtime.survey_link(survey.token)
+        known["closes_on"] = survey.closes_at.astimezone(ZoneInfo(customer.zone)).date()
+    if ticket is not None:
+        known |= {
+            "ticket_id": ticket.id,
+            "result": ticket.result or None,
+            "due_at": ticket.call_before,
+            "reply_text": ticket.words or None,
+        }
+    if data:
+        known |= {name: value for name, value in data.items() if name not in known or known[name] is None}
+    return known
+
+
+def compose(
+    runtime: Runtime, program: Program, template_name: str, language: str, zone: str, variables: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The columns of a message that its words decide: template_version_id, body, segments."""
+    version_id, template = runtime.shelf.template(program, template_name, language)
+    body = render(template.body, _plain(variables), template.language, ZoneInfo(zone))
+    return {"template_version_id": version_id, "body": body, "segments": measure(body).segments}
+
+
+def _plain(variables: Mapping[str, Any]) -> dict[str, Any]:
+    kept = (str, int, float, datetime)
+    return {
+        name: value if isinstance(value, kept) or value is None or hasattr(value, "isoformat") else str(value)
+        for name, value in variables.items()
+    }

@@ -1,0 +1,133 @@
+"""The programs and templates in force, read from their version rows. Files only feed the rows (`stock`)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from bot.store import programs as store
+from bot.store.db import Database
+from flows.errors import Fault, ProgramError
+from flows.load import digest_of, load_program, shipped_program_ids, shipped_program_text
+from flows.program import Program
+from messages.catalog import Catalog, Purpose, Template, TemplateError, shipped
+
+
+@dataclass(frozen=True)
+class InForce:
+    """One program beside the id of the version row that it was read from."""
+
+    version_id: int
+    program: Program
+
+
+class Shelf:
+    """Programs and templates, read once and again when a newer row appears."""
+
+    def __init__(self, db: Database, only: Sequence[str] | None = None) -> None:
+        """`only`: ids of the programs that run here; None: all that have rows."""
+        self._db = db
+        self._only = only
+        self._versions: dict[int, Program] = {}
+        self._in_force: tuple[InForce, ...] = ()
+        self._catalog = Catalog.of(())
+        self._template_ids: dict[tuple[str, str], int] = {}
+        self._seen = (-1, -1)
+
+    def refresh(self) -> None:
+        """Read what is new; cheap when nothing is."""
+        with self._db.read() as session:
+            seen = (store.newest_program_version(session), store.newest_template_version(session))
+            if seen == self._seen:
+                return
+            rows = store.versions_in_force(session, self._only)
+            templates = store.templates_in_force(session)
+        self._catalog = Catalog.of(
+            Template(row.key, row.language, Purpose(row.purpose), row.title, row.body) for row in templates
+        )
+        self._template_ids = {(row.key, row.language): row.id for row in templates}
+        for row in rows:
+            if row.id not in self._versions:
+                self._versions[row.id] = load_program(row.source, row.program_id)
+        self._in_force = tuple(InForce(row.id, self._versions[row.id]) for row in rows)
+        self._seen = seen
+
+    @property
+    def in_force(self) -> tuple[InForce, ...]:
+        """The newest version of each program."""
+        return self._in_force
+
+    def program(self, program_id: str) -> InForce:
+        """The newest version of this program; KeyError when it does not run here."""
+        for each in self._in_force:
+            if each.program.id == program_id:
+                return each
+        raise KeyError(program_id)
+
+    def version(self, version_id: int) -> Program:
+        """What a row was planned by: also versions that are no longer in force."""
+        if version_id not in self._versions:
+            with self._db.read() as session:
+                row = store.version(session, version_id)
+            if row is None:
+                raise KeyError(version_id)
+            self._versions[version_id] = load_program(row.source, row.program_id)
+        return self._versions[version_id]
+
+    @property
+    def catalog(self) -> Catalog:
+        return self._catalog
+
+    def template(self, program: Program, name: str, language: str) -> tuple[int, Template]:
+        """(version row id, template) in the customer's language or the nearest one."""
+        template = self._catalog.find(name, program=program.id, language=language, default_language=program.language)
+        return self._template_ids.get((template.key, template.language), 0), template
+
+    def event_types(self) -> dict[str, list[str]]:
+        """Event type -> the programs that know it."""
+        known: dict[str, list[str]] = {}
+        for each in self._in_force:
+            for event_type in each.program.events:
+                known.setdefault(event_type, []).append(each.program.id)
+        return known
+
+
+def stock(db: Database, names: Sequence[str], now: datetime) -> tuple[str, ...]:
+    """Put shipped programs, or YAML files by path, and the shipped templates into their version rows.
+
+    A content that is there already changes nothing. Ids of the programs; ProgramError names file and line.
+    """
+    templates = shipped()
+    texts = [_read(name) for name in names]
+    ids = []
+    with db.write() as session:
+        for template in templates:
+            store.add_template(session, template, now)
+        for file, text in texts:
+            program = load_program(text, file, knows=knows_template)
+            store.add_program(session, program.id, digest_of(text), text, now)
+            ids.append(program.id)
+    return tuple(ids)
+
+
+def knows_template(program_id: str, name: str) -> bool:
+    """Is there a shipped template of this name for this program?"""
+    try:
+        Catalog.of(shipped()).find(name, program=program_id, language="zh")
+    except TemplateError:
+        return False
+    return True
+
+
+def _read(name: str) -> tuple[str, str]:
+    """(file name, YAML text) of a shipped program or of a file."""
+    if name in shipped_program_ids():
+        return f"{name}.yaml", shipped_program_text(name)
+    path = Path(name)
+    if path.suffix not in (".yaml", ".yml") or not path.is_file():
+        remedy = f"use one of {', '.join(shipped_program_ids())}, or the path of a YAML file"
+        raise ProgramError((Fault(name, None, "program", "no such program or file", remedy),))
+    try:
+        return str(path), path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ProgramError((Fault(name, None, "", "not UTF-8 text", "save the file as UTF-8"),)) from error

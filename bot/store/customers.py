@@ -1,0 +1,277 @@
+"""Customers, their people and addresses, the consent ledger, enrolments and matters."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import func, or_, update
+from sqlmodel import Session, col, select
+
+from bot.store.rows import chunks, for_update, insert_once, rows_by, table_of
+from bot.store.tables import (
+    ConsentRow,
+    ContactPersonRow,
+    ContactPointRow,
+    CustomerKeyRow,
+    CustomerRow,
+    EnrolmentRow,
+    MatterRow,
+    StaffRow,
+)
+
+
+def get(session: Session, customer_id: int) -> CustomerRow | None:
+    return session.get(CustomerRow, customer_id)
+
+
+def by_keys(session: Session, source: str, external_ids: Iterable[str]) -> dict[str, int]:
+    """What a source calls its customers -> our ids."""
+    found: dict[str, int] = {}
+    for chunk in chunks(dict.fromkeys(external_ids)):
+        statement = select(CustomerKeyRow.external_id, CustomerKeyRow.customer_id).where(
+            CustomerKeyRow.source == source, col(CustomerKeyRow.external_id).in_(chunk)
+        )
+        found.update({key: customer_id for key, customer_id in session.execute(statement)})
+    return found
+
+
+def by_addresses(session: Session, addresses: Iterable[str]) -> dict[str, int]:
+    """Addresses (of any channel) -> the customers who have them."""
+    rows = rows_by(session, ContactPointRow, col(ContactPointRow.address), addresses)
+    return {row.address: row.customer_id for row in rows}
+
+
+def by_ids(session: Session, customer_ids: Iterable[int]) -> dict[int, CustomerRow]:
+    return {row.id: row for row in rows_by(session, CustomerRow, col(CustomerRow.id), customer_ids)}
+
+
+def add_key(session: Session, customer_id: int, source: str, external_id: str) -> None:
+    """From now on this source may call the customer so."""
+    insert_once(session, CustomerKeyRow, {"customer_id": customer_id, "source": source, "external_id": external_id})
+
+
+def by_address(session: Session, channel: str, address: str) -> CustomerRow | None:
+    """The customer who answers at this address, suppressed or not."""
+    statement = (
+        select(CustomerRow)
+        .join(ContactPointRow, col(ContactPointRow.customer_id) == col(CustomerRow.id))
+        .where(ContactPointRow.channel == channel, ContactPointRow.address == address)
+    )
+    return session.exec(statement).first()
+
+
+def staff_by_address(session: Session, address: str) -> StaffRow | None:
+    return session.exec(select(StaffRow).where(StaffRow.address == address, col(StaffRow.active))).first()
+
+
+def lock(session: Session, customer_ids: Iterable[int]) -> dict[int, CustomerRow]:
+    """The customers, locked until the transaction ends: caps and opt-out have one judge."""
+    statement = for_update(
+        session,
+        select(CustomerRow).where(col(CustomerRow.id).in_(sorted(set(customer_ids)))).order_by(col(CustomerRow.id)),
+    )
+    return {row.id: row for row in session.execute(statement).scalars()}
+
+
+def points_of(session: Session, customer_ids: Iterable[int]) -> dict[int, list[ContactPointRow]]:
+    """Usable addresses by customer: not suppressed, in the order in which they were added."""
+    points: dict[int, list[ContactPointRow]] = {}
+    for row in sorted(
+        rows_by(session, ContactPointRow, col(ContactPointRow.customer_id), customer_ids), key=lambda r: r.id
+    ):
+        if row.suppressed_at is None:
+            points.setdefault(row.customer_id, []).append(row)
+    return points
+
+
+def add_customer(session: Session, values: Mapping[str, Any]) -> CustomerRow:
+    row = CustomerRow(**values)
+    session.add(row)
+    session.flush()
+    return row
+
+
+def add_person(session: Session, customer_id: int, name: str, role: str = "self", title: str = "") -> int:
+    """The id of this person at this customer; added when new."""
+    values = {"customer_id": customer_id, "role": role, "name": name, "title": title}
+    new = insert_once(session, ContactPersonRow, values)
+    if new is not None:
+        return new
+    statement = select(ContactPersonRow.id).where(
+        ContactPersonRow.customer_id == customer_id, ContactPersonRow.role == role, ContactPersonRow.name == name
+    )
+    return session.exec(statement).one()
+
+
+def first_person(session: Session, customer_id: int) -> int | None:
+    statement = (
+        select(ContactPersonRow.id)
+        .where(ContactPersonRow.customer_id == customer_id)
+        .order_by(col(ContactPersonRow.id))
+    )
+    return session.exec(statement).first()
+
+
+def add_point(session: Session, customer_id: int, person_id: int, channel: str, address: str) -> bool:
+    """Give a person an address; False when somebody has it already."""
+    values = {
+        "customer_id": customer_id,
+        "person_id": person_id,
+        "channel": channel,
+        "address": address,
+        "suppressed_because": "",
+    }
+    return insert_once(session, ContactPointRow, values) is not None
+
+
+def suppress_address(session: Session, channel: str, address: str, now: datetime, because: str) -> None:
+    """Never send to this address again, until it is edited."""
+    table = table_of(ContactPointRow)
+    session.execute(
+        update(table)
+        .where(table.c.channel == channel, table.c.address == address, table.c.suppressed_at.is_(None))
+        .values(suppressed_at=now, suppressed_because=because)
+    )
+
+
+def note_consent(
+    session: Session, customer_id: int, action: str, scope: str, source: str, at: datetime, note: str = ""
+) -> None:
+    """Write the ledger and its present answer: `given` or `withdrawn`, of `all` or `marketing` (R84, R85)."""
+    session.add(ConsentRow(customer_id=customer_id, action=action, scope=scope, source=source, at=at, note=note))
+    values: dict[str, Any] = {}
+    if action == "withdrawn":
+        values["marketing_consent_at"] = None
+        if scope == "all":
+            values["opted_out_at"] = at
+    elif scope == "all":
+        values["opted_out_at"] = None
+    else:
+        values["marketing_consent_at"] = at
+    table = table_of(CustomerRow)
+    session.execute(update(table).where(table.c.id == customer_id).values(**values))
+
+
+def enrol(session: Session, customer_id: int, program_id: str, class_: str | None, today: date) -> EnrolmentRow:
+    """The enrolment of this customer in this program; made with `class_` when there is none."""
+    insert_once(
+        session,
+        EnrolmentRow,
+        {
+            "customer_id": customer_id,
+            "program_id": program_id,
+            "class": class_,
+            "class_since": today,
+            "flags": {},
+            "activity_count": 0,
+        },
+    )
+    return enrolment(session, customer_id, program_id)  # type: ignore[return-value]
+
+
+def enrolment(session: Session, customer_id: int, program_id: str) -> EnrolmentRow | None:
+    statement = select(EnrolmentRow).where(
+        EnrolmentRow.customer_id == customer_id, EnrolmentRow.program_id == program_id
+    )
+    return session.exec(statement).first()
+
+
+def enrolments_of(session: Session, customer_id: int) -> Sequence[EnrolmentRow]:
+    return session.exec(select(EnrolmentRow).where(EnrolmentRow.customer_id == customer_id)).all()
+
+
+def enrolments_by_customer(session: Session, customer_ids: Iterable[int]) -> dict[tuple[int, str], EnrolmentRow]:
+    """(customer, program) -> enrolment."""
+    rows = rows_by(session, EnrolmentRow, col(EnrolmentRow.customer_id), customer_ids)
+    return {(row.customer_id, row.program_id): row for row in rows}
+
+
+def set_class(session: Session, enrolment_id: int, class_: str, today: date) -> None:
+    table = table_of(EnrolmentRow)
+    session.execute(update(table).where(table.c.id == enrolment_id).values({"class": class_, "class_since": today}))
+
+
+def note_activity(session: Session, enrolment_id: int, on: date, amount: float) -> None:
+    """Count one activity; an older one never moves the last date back."""
+    table = table_of(EnrolmentRow)
+    session.execute(
+        update(table)
+        .where(table.c.id == enrolment_id)
+        .values(
+            activity_count=table.c.activity_count + 1,
+            activity_total=table.c.activity_total + amount,
+            activity_on=func.coalesce(_greater(session, table.c.activity_on, on), on),
+        )
+    )
+
+
+def _greater(session: Session, column: Any, value: date) -> Any:
+    greater = func.max if session.get_bind().dialect.name == "sqlite" else func.greatest
+    return greater(column, value, type_=column.type)
+
+
+def newest_enrolment(session: Session) -> int:
+    """Grows whenever somebody is enrolled: what planners look at."""
+    return session.exec(select(func.max(EnrolmentRow.id))).first() or 0
+
+
+def matter(session: Session, customer_id: int, source: str, kind: str, external_id: str) -> int:
+    """The id of this matter; added when new."""
+    values = {
+        "customer_id": customer_id,
+        "source": source,
+        "kind": kind,
+        "external_id": external_id,
+        "dates": {},
+        "state": "open",
+    }
+    new = insert_once(session, MatterRow, values)
+    if new is not None:
+        return new
+    statement = select(MatterRow.id).where(
+        MatterRow.source == source, MatterRow.kind == kind, MatterRow.external_id == external_id
+    )
+    return session.exec(statement).one()
+
+
+def search(session: Session, words: str, limit: int = 50, offset: int = 0) -> Sequence[CustomerRow]:
+    """Customers whose name, external id or address holds `words`, newest first."""
+    statement = select(CustomerRow).order_by(col(CustomerRow.id).desc()).limit(limit).offset(offset)
+    if words:
+        pattern = f"%{words.replace('%', '').replace('_', '')}%"
+        addresses = select(ContactPointRow.customer_id).where(col(ContactPointRow.address).like(pattern))
+        statement = statement.where(
+            or_(
+                col(CustomerRow.name).ilike(pattern),
+                col(CustomerRow.external_id).ilike(pattern),
+                col(CustomerRow.id).in_(addresses),
+            )
+        )
+    return session.exec(statement).all()
+
+
+def count(session: Session) -> int:
+    return session.exec(select(func.count()).select_from(CustomerRow)).one()
+
+
+def people_of(session: Session, customer_id: int) -> Sequence[ContactPersonRow]:
+    return session.exec(select(ContactPersonRow).where(ContactPersonRow.customer_id == customer_id)).all()
+
+
+def all_points_of(session: Session, customer_id: int) -> Sequence[ContactPointRow]:
+    """Every address, suppressed ones too."""
+    return session.exec(
+        select(ContactPointRow).where(ContactPointRow.customer_id == customer_id).order_by(col(ContactPointRow.id))
+    ).all()
+
+
+def ledger_of(session: Session, customer_id: int) -> Sequence[ConsentRow]:
+    return session.exec(
+        select(ConsentRow).where(ConsentRow.customer_id == customer_id).order_by(col(ConsentRow.id))
+    ).all()
+
+
+def unreachable(session: Session, limit: int = 200) -> Sequence[CustomerRow]:
+    """Customers without a usable address (R1)."""
+    usable = select(ContactPointRow.customer_id).where(col(ContactPointRow.suppressed_at).is_(None))
+    return session.exec(select(CustomerRow).where(col(CustomerRow.id).not_in(usable)).limit(limit)).all()

@@ -1,0 +1,138 @@
+"""Opens the database and hands out short transactions: `write()` and `read()`.
+
+SQLite: WAL, synchronous=FULL, one writer. A write transaction begins IMMEDIATE behind a process-wide lock, so that
+writers queue here, in order, and not in SQLite's busy loop. PostgreSQL: plain transactions; claims lock their rows.
+"""
+
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import StaticPool
+from sqlmodel import Session
+
+from bot.errors import SettingError
+
+MEMORY = "sqlite://"
+BUSY_TIMEOUT_MS = 10_000
+
+
+class Database:
+    """A place to keep rows. `write()` and `read()` give a Session inside one transaction."""
+
+    def __init__(self, url: str, schema: str | None = None) -> None:
+        """Open `url` (sqlite:///file, sqlite://, postgresql://...); SettingError names what is wrong with it."""
+        self.url = url
+        self.schema = schema
+        self._engine = _open(url, schema)
+        self.is_sqlite = self._engine.dialect.name == "sqlite"
+        self.in_memory = url in (MEMORY, "sqlite:///:memory:")
+        self._writer = threading.RLock()
+        self.waiting = 0
+
+    @property
+    def engine(self) -> Engine:
+        return self._engine
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One write transaction: committed at the end, rolled back on an error."""
+        if not self.is_sqlite:
+            with Session(self._engine, expire_on_commit=False) as session, session.begin():
+                yield session
+            return
+        self.waiting += 1
+        with self._writer:
+            self.waiting -= 1
+            engine = self._engine.execution_options(immediate=True)
+            with Session(engine, expire_on_commit=False) as session, session.begin():
+                yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """One read transaction: what is added to it is not kept."""
+        with Session(self._engine, expire_on_commit=False) as session:
+            yield session
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+@contextmanager
+def throw_away(url: str = MEMORY) -> Iterator[Database]:
+    """A database of its own for a rehearsal: in memory, or a temporary schema on PostgreSQL; gone afterwards."""
+    if url.startswith("sqlite"):
+        database = Database(MEMORY)
+        try:
+            yield database
+        finally:
+            database.close()
+        return
+    schema = f"rehearsal_{secrets.token_hex(8)}"
+    outer = _open(url, None)
+    with outer.begin() as connection:
+        connection.execute(text(f'CREATE SCHEMA "{schema}"'))
+    database = Database(url, schema)
+    try:
+        yield database
+    finally:
+        database.close()
+        with outer.begin() as connection:
+            connection.execute(text(f'DROP SCHEMA "{schema}" CASCADE'))
+        outer.dispose()
+
+
+def _open(url: str, schema: str | None) -> Engine:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise SettingError(
+            "HUIFANG_DATABASE_URL",
+            "is no database URL",
+            "write sqlite:///huifang.sqlite or postgresql://user@host/name",
+        ) from error
+    backend = parsed.get_backend_name()
+    if backend == "sqlite":
+        return _open_sqlite(url, parsed.database)
+    if backend == "postgresql":
+        connect_args: dict[str, Any] = {"options": f"-csearch_path={schema}"} if schema else {}
+        url_with_driver = parsed.set(drivername="postgresql+psycopg")
+        return create_engine(
+            url_with_driver, connect_args=connect_args, pool_size=8, max_overflow=8, pool_pre_ping=True
+        )
+    raise SettingError("HUIFANG_DATABASE_URL", f"names {backend}", "use SQLite or PostgreSQL")
+
+
+def _open_sqlite(url: str, file: str | None) -> Engine:
+    in_memory = not file or file == ":memory:"
+    if in_memory:
+        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    else:
+        Path(str(file)).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(url, connect_args={"check_same_thread": False}, pool_size=8, max_overflow=8)
+
+    @event.listens_for(engine, "connect")
+    def set_up(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            f"busy_timeout={BUSY_TIMEOUT_MS}",
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "temp_store=MEMORY",
+            "cache_size=-65536",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        immediate = connection.get_execution_options().get("immediate", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+    return engine

@@ -1,0 +1,50 @@
+"""Events, accepted once each."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from bot.store.rows import insert_once, on_conflict_do_nothing, table_of
+from bot.store.tables import EventRow
+
+
+def add(session: Session, values: Mapping[str, Any]) -> int | None:
+    """The id of a new event, or None when (source, external id) is known (R13)."""
+    return insert_once(session, EventRow, values)
+
+
+def add_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """External id -> id of the events that were not known before; all rows are of one source."""
+    if not rows:
+        return {}
+    table = table_of(EventRow)
+    statement = on_conflict_do_nothing(session, table).returning(table.c.external_id, table.c.id)
+    return {external_id: row_id for external_id, row_id in session.execute(statement, rows)}
+
+
+def by_external_id(session: Session, source: str, external_id: str) -> EventRow | None:
+    return session.exec(select(EventRow).where(EventRow.source == source, EventRow.external_id == external_id)).first()
+
+
+def get(session: Session, event_id: int) -> EventRow | None:
+    return session.get(EventRow, event_id)
+
+
+def cancel(session: Session, event_id: int, now: datetime) -> None:
+    table = table_of(EventRow)
+    session.execute(
+        update(table).where(table.c.id == event_id, table.c.cancelled_at.is_(None)).values(cancelled_at=now)
+    )
+
+
+def of_customer(session: Session, customer_id: int, limit: int = 100) -> Sequence[EventRow]:
+    statement = (
+        select(EventRow)
+        .where(EventRow.customer_id == customer_id)
+        .order_by(col(EventRow.occurred_at).desc())
+        .limit(limit)
+    )
+    return session.exec(statement).all()

@@ -1,0 +1,289 @@
+"""Follow-ups: planned once, taken when due, moved by compare-and-set."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Date, String, and_, exists, func, literal
+from sqlalchemy import select as core_select
+from sqlmodel import Session, col, select
+
+from bot.store.audiences import condition
+from bot.store.rows import for_update, insert_once, move, move_many, on_conflict_do_nothing, table_of
+from bot.store.tables import CustomerRow, EnrolmentRow, FollowUpRow, Id, Instant
+from flows.decisions import Group, PlanFollowUp, Selection
+from flows.plan import Anchor
+from flows.states import FollowUpState
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Which version of which program plans, and when."""
+
+    program_id: str
+    version_id: int
+    now: datetime
+
+
+def plan(session: Session, owner: Owner, customer_id: int, planned: PlanFollowUp, event_id: int = 0) -> int | None:
+    """The id of a new follow-up, or None when it was planned before."""
+    return insert_once(
+        session,
+        FollowUpRow,
+        {
+            "program_id": owner.program_id,
+            "program_version_id": owner.version_id,
+            "flow": planned.flow,
+            "customer_id": customer_id,
+            "person_id": planned.person_id,
+            "matter_id": planned.matter_id,
+            "event_id": event_id,
+            "ticket_id": planned.ticket_id,
+            "occasion": planned.occasion,
+            "purpose": str(planned.purpose),
+            "state": str(FollowUpState.PLANNED),
+            "nominal_on": planned.slot.nominal_on,
+            "intended_on": planned.slot.intended_on,
+            "due_at": planned.slot.due_at,
+            "expires_at": planned.slot.expires_at,
+            "planned_at": owner.now,
+            "reason": planned.because,
+        },
+    )
+
+
+def plan_selection(session: Session, owner: Owner, selection: Selection, today: date) -> list[tuple[Group, int]]:
+    """One INSERT ... SELECT for each group; those planned already are passed over. (group, how many were new)"""
+    planned = []
+    table = table_of(FollowUpRow)
+    for group in selection.groups:
+        slot = group.slot
+        rows = core_select(
+            literal(owner.program_id, String).label("program_id"),
+            literal(owner.version_id, Id).label("program_version_id"),
+            literal(selection.flow, String).label("flow"),
+            col(EnrolmentRow.customer_id),
+            literal(0, Id),
+            literal(0, Id),
+            literal(0, Id),
+            literal(0, Id),
+            literal(group.occasion, String),
+            literal(str(selection.purpose), String),
+            literal(str(FollowUpState.PLANNED), String),
+            literal(slot.nominal_on, Date),
+            literal(slot.intended_on, Date),
+            literal(slot.due_at, Instant),
+            literal(slot.expires_at, Instant),
+            literal(owner.now, Instant),
+            literal(selection.because, String),
+        ).where(*_members(session, owner.program_id, selection, group, today))
+        names = [
+            "program_id",
+            "program_version_id",
+            "flow",
+            "customer_id",
+            "person_id",
+            "matter_id",
+            "event_id",
+            "ticket_id",
+            "occasion",
+            "purpose",
+            "state",
+            "nominal_on",
+            "intended_on",
+            "due_at",
+            "expires_at",
+            "planned_at",
+            "reason",
+        ]
+        statement = on_conflict_do_nothing(session, table).from_select(names, rows)
+        count = session.execute(statement).rowcount  # type: ignore[attr-defined]
+        if count > 0:
+            planned.append((group, count))
+    return planned
+
+
+def count_selection(session: Session, program_id: str, selection: Selection, today: date) -> list[tuple[Group, int]]:
+    """How many each group of the Selection would plan: the same condition as `plan_selection`, counted."""
+    counted = []
+    for group in selection.groups:
+        statement = (
+            core_select(func.count())
+            .select_from(table_of(EnrolmentRow))
+            .where(*_members(session, program_id, selection, group, today))
+        )
+        counted.append((group, session.execute(statement).scalar_one()))
+    return counted
+
+
+def _members(session: Session, program_id: str, selection: Selection, group: Group, today: date) -> list[Any]:
+    """Who of the group is meant and has no such follow-up yet."""
+    there = table_of(FollowUpRow)
+    same = exists().where(
+        there.c.program_id == program_id,
+        there.c.flow == selection.flow,
+        there.c.customer_id == col(EnrolmentRow.customer_id),
+        there.c.person_id == 0,
+        there.c.matter_id == 0,
+        there.c.occasion == group.occasion,
+    )
+    members = [
+        col(EnrolmentRow.program_id) == program_id,
+        col(EnrolmentRow.customer_id) == col(CustomerRow.id),
+        col(CustomerRow.zone) == group.zone,
+        condition(session, selection.audience, today),
+        ~same,
+    ]
+    if group.anchor is not None:
+        members.append(_anchor_of(selection.counts_from, program_id, selection.flow) == group.anchor)
+    return members
+
+
+def _anchor_of(counts_from: str, program_id: str, flow: str) -> Any:
+    return col(EnrolmentRow.activity_on) if counts_from == "activity" else _chain_anchor(program_id, flow)
+
+
+def _chain_anchor(program_id: str, flow: str) -> Any:
+    """The last nominal date of this chain in the present class, or the day the class began."""
+    there = table_of(FollowUpRow)
+    last = (
+        core_select(func.max(there.c.nominal_on))
+        .where(
+            there.c.program_id == program_id,
+            there.c.flow == flow,
+            there.c.customer_id == col(EnrolmentRow.customer_id),
+            there.c.nominal_on >= col(EnrolmentRow.class_since),
+        )
+        .correlate(table_of(EnrolmentRow))
+        .scalar_subquery()
+    )
+    return func.coalesce(last, col(EnrolmentRow.class_since), type_=Date())
+
+
+def anchors(
+    session: Session, program_id: str, kind: str, flow: str, selection_audience: Any, today: date
+) -> list[Anchor]:
+    """The distinct (zone, date) from which a set-based flow counts, among those who are meant."""
+    column = literal(None, Date) if kind == "none" else _anchor_of(kind, program_id, flow)
+    anchor = column.label("anchor")
+    inner = (
+        core_select(col(CustomerRow.zone).label("zone"), anchor)
+        .select_from(table_of(EnrolmentRow))
+        .join(table_of(CustomerRow), and_(col(CustomerRow.id) == col(EnrolmentRow.customer_id)))
+        .where(col(EnrolmentRow.program_id) == program_id, condition(session, selection_audience, today))
+        .subquery()
+    )
+    statement = core_select(inner.c.zone, inner.c.anchor, func.count()).group_by(inner.c.zone, inner.c.anchor)
+    return [Anchor(zone, on, count) for zone, on, count in session.execute(statement)]
+
+
+def due(session: Session, now: datetime, limit: int) -> Sequence[FollowUpRow]:
+    """Planned follow-ups whose time has come, oldest first; locked on PostgreSQL, passing over what others hold."""
+    statement = for_update(
+        session,
+        select(FollowUpRow)
+        .where(FollowUpRow.state == FollowUpState.PLANNED, FollowUpRow.due_at <= now)
+        .order_by(col(FollowUpRow.due_at), col(FollowUpRow.id))
+        .limit(limit),
+        skip_locked=True,
+    )
+    return session.execute(statement).scalars().all()
+
+
+def next_due(session: Session) -> datetime | None:
+    statement = select(func.min(FollowUpRow.due_at)).where(FollowUpRow.state == FollowUpState.PLANNED)
+    return session.exec(statement).first()
+
+
+def get(session: Session, follow_up_id: int) -> FollowUpRow | None:
+    return session.get(FollowUpRow, follow_up_id)
+
+
+def defer(session: Session, follow_up_id: int, due_at: datetime, intended_on: date) -> None:
+    """Wait until `due_at`; only what is still planned can."""
+    table = table_of(FollowUpRow)
+    session.execute(
+        table.update()
+        .where(table.c.id == follow_up_id, table.c.state == str(FollowUpState.PLANNED))
+        .values(due_at=due_at, intended_on=intended_on)
+    )
+
+
+def cancel(
+    session: Session, customer_id: int, program_id: str, flows: Sequence[str], because: str, *, event_id: int = 0
+) -> list[FollowUpRow]:
+    """Cancel what is planned and not yet in the outbox; the rows that were."""
+    statement = select(FollowUpRow).where(
+        FollowUpRow.customer_id == customer_id,
+        FollowUpRow.program_id == program_id,
+        FollowUpRow.state == FollowUpState.PLANNED,
+    )
+    if flows:
+        statement = statement.where(col(FollowUpRow.flow).in_(flows))
+    if event_id:
+        statement = statement.where(FollowUpRow.event_id == event_id)
+    rows = session.exec(statement).all()
+    return [row for row in rows if move(session, FollowUpRow, row.id, FollowUpState.CANCELLED, reason=because)]
+
+
+def cancel_all(session: Session, customer_id: int, because: str, purposes: Sequence[str]) -> list[FollowUpRow]:
+    """Suppress everything of these purposes that is planned for a customer, in every program (R84)."""
+    rows = session.exec(
+        select(FollowUpRow).where(
+            FollowUpRow.customer_id == customer_id,
+            FollowUpRow.state == FollowUpState.PLANNED,
+            col(FollowUpRow.purpose).in_(purposes),
+        )
+    ).all()
+    return [row for row in rows if move(session, FollowUpRow, row.id, FollowUpState.SUPPRESSED, reason=because)]
+
+
+def settle(session: Session, follow_up_ids: Sequence[int], target: FollowUpState, **values: Any) -> int:
+    return move_many(session, FollowUpRow, follow_up_ids, target, **values)
+
+
+def of_customer(session: Session, customer_id: int, limit: int = 200) -> Sequence[FollowUpRow]:
+    statement = (
+        select(FollowUpRow)
+        .where(FollowUpRow.customer_id == customer_id)
+        .order_by(col(FollowUpRow.due_at).desc())
+        .limit(limit)
+    )
+    return session.exec(statement).all()
+
+
+def planned_between(session: Session, start: datetime, end: datetime) -> Sequence[FollowUpRow]:
+    """What stands planned in a span, for the forecast."""
+    statement = (
+        select(FollowUpRow)
+        .where(FollowUpRow.state == FollowUpState.PLANNED, FollowUpRow.due_at >= start, FollowUpRow.due_at < end)
+        .order_by(col(FollowUpRow.due_at))
+    )
+    return session.exec(statement).all()
+
+
+def sampled_since(session: Session, program_id: str, flow: str, since: date) -> set[int]:
+    """Customers whom this flow has sampled since a day (R69)."""
+    statement = select(FollowUpRow.customer_id).where(
+        FollowUpRow.program_id == program_id, FollowUpRow.flow == flow, FollowUpRow.nominal_on >= since
+    )
+    return set(session.exec(statement))
+
+
+def occasion_exists(session: Session, program_id: str, flow: str, occasion: str) -> bool:
+    statement = select(FollowUpRow.id).where(
+        FollowUpRow.program_id == program_id, FollowUpRow.flow == flow, FollowUpRow.occasion == occasion
+    )
+    return session.exec(statement.limit(1)).first() is not None
+
+
+def members(session: Session, program_id: str, audience: Any, today: date) -> list[int]:
+    """Ids of the enrolled customers who are meant, for a sample."""
+    statement = (
+        core_select(col(EnrolmentRow.customer_id))
+        .select_from(table_of(EnrolmentRow))
+        .join(table_of(CustomerRow), col(CustomerRow.id) == col(EnrolmentRow.customer_id))
+        .where(col(EnrolmentRow.program_id) == program_id, condition(session, audience, today))
+    )
+    return [row[0] for row in session.execute(statement)]

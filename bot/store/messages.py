@@ -1,0 +1,310 @@
+"""The outbox: messages put in once, claimed with an attempt, settled with an outcome, and what stays in doubt."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, func, or_, update
+from sqlalchemy import select as core_select
+from sqlmodel import Session, col, select
+
+from bot.store.rows import chunks, for_update, insert_many, insert_once, move_many, table_of
+from bot.store.tables import AttemptRow, CustomerRow, FollowUpRow, MessageRow
+from flows.states import RANK, MessageState, sources_of
+
+PRIORITY = {"reply": 0, "staff": 1}
+"""First in line: answers inside a conversation, then notices to staff, then everything else (5)."""
+NEVER_LEFT = (MessageState.SUPPRESSED, MessageState.EXPIRED, MessageState.CANCELLED, MessageState.FAILED)
+
+
+def put(session: Session, values: Mapping[str, Any]) -> int | None:
+    """The id of a new message in the outbox, or None when its dedupe key is there already: one effect."""
+    blank = {
+        "customer_id": 0,
+        "staff_id": 0,
+        "follow_up_id": 0,
+        "survey_id": 0,
+        "ticket_id": 0,
+        "inbound_id": 0,
+        "template_version_id": 0,
+        "counts": False,
+        "priority": PRIORITY.get(values["purpose"], 5),
+        "segments": 1,
+        "state": str(MessageState.READY),
+        "attempts": 0,
+        "reason": "",
+    }
+    return insert_once(session, MessageRow, {**blank, **values})
+
+
+def ready(session: Session, now: datetime, channels: Sequence[str], limit: int) -> list[MessageRow]:
+    """Messages that may go now, first in line first; locked on PostgreSQL, passing over what others hold."""
+    statement = for_update(
+        session,
+        select(MessageRow)
+        .where(
+            MessageRow.state == MessageState.READY,
+            col(MessageRow.channel).in_(channels),
+            MessageRow.due_at <= now,
+            or_(col(MessageRow.retry_at).is_(None), col(MessageRow.retry_at) <= now),
+        )
+        .order_by(col(MessageRow.priority), col(MessageRow.due_at), col(MessageRow.id))
+        .limit(limit),
+        skip_locked=True,
+    )
+    return list(session.execute(statement).scalars())
+
+
+def next_ready(session: Session) -> datetime | None:
+    """When the outbox has work again."""
+    when = func.coalesce(MessageRow.retry_at, MessageRow.due_at)
+    later = func.max if session.get_bind().dialect.name == "sqlite" else func.greatest
+    statement = select(func.min(later(when, MessageRow.due_at))).where(MessageRow.state == MessageState.READY)
+    return _instant(session, statement)
+
+
+def opted_out(session: Session, customer_ids: Iterable[int]) -> set[int]:
+    """Who of these wants no messages; their rows are locked until the transaction ends."""
+    found: set[int] = set()
+    for chunk in chunks(sorted({each for each in customer_ids if each})):
+        statement = for_update(
+            session,
+            select(CustomerRow.id, CustomerRow.opted_out_at)
+            .where(col(CustomerRow.id).in_(chunk))
+            .order_by(col(CustomerRow.id)),
+        )
+        found.update(row_id for row_id, at in session.execute(statement) if at is not None)
+    return found
+
+
+def claim(
+    session: Session, claimed: Sequence[tuple[MessageRow, str]], now: datetime, call: timedelta, lease: timedelta
+) -> None:
+    """READY -> SENDING with one attempt each, (message, attempt id), durable before any byte leaves."""
+    messages = table_of(MessageRow)
+    statement = (
+        update(messages)
+        .where(messages.c.id == bindparam("row"), messages.c.state == str(MessageState.READY))
+        .values(state=str(MessageState.SENDING), attempts=messages.c.attempts + 1, retry_at=now + lease)
+    )
+    session.connection().execute(statement, [{"row": message.id} for message, _ in claimed])
+    insert_many(
+        session,
+        AttemptRow,
+        [
+            {
+                "id": attempt_id,
+                "message_id": message.id,
+                "number": message.attempts + 1,
+                "claimed_at": now,
+                "deadline_at": now + call,
+                "outcome": "",
+                "error": "",
+                "empty_reads": 0,
+            }
+            for message, attempt_id in claimed
+        ],
+    )
+
+
+def settle(session: Session, outcomes: Sequence[Mapping[str, Any]]) -> None:
+    """Write what the calls came to. Each: row, attempt, state, outcome, at, provider_id, error, retry_at, sent_at.
+
+    A receipt may have been faster: only a state below the outcome's rank is replaced (R209).
+    """
+    messages, attempts = table_of(MessageRow), table_of(AttemptRow)
+    by_state: dict[str, list[Mapping[str, Any]]] = {}
+    for outcome in outcomes:
+        by_state.setdefault(str(outcome["state"]), []).append(outcome)
+    for state, same in by_state.items():
+        statement = (
+            update(messages)
+            .where(
+                messages.c.id == bindparam("b_row"),
+                # IN cannot be sent by executemany
+                or_(*(messages.c.state == str(source) for source in sources_of(MessageState(state)))),
+            )
+            .values(
+                state=state,
+                provider_id=func.coalesce(bindparam("b_provider_id"), messages.c.provider_id),
+                retry_at=bindparam("b_retry_at"),
+                sent_at=func.coalesce(bindparam("b_sent_at"), messages.c.sent_at),
+                reason=bindparam("b_error"),
+            )
+        )
+        keys = ("row", "provider_id", "retry_at", "sent_at", "error")
+        session.connection().execute(statement, [{f"b_{key}": one[key] for key in keys} for one in same])
+    finish = (
+        update(attempts)
+        .where(attempts.c.id == bindparam("b_attempt"))
+        .values(
+            finished_at=bindparam("b_at"),
+            outcome=bindparam("b_outcome"),
+            provider_id=bindparam("b_provider_id"),
+            error=bindparam("b_error"),
+        )
+    )
+    keys = ("attempt", "at", "outcome", "provider_id", "error")
+    session.connection().execute(finish, [{f"b_{key}": one[key] for key in keys} for one in outcomes])
+
+
+def refuse(session: Session, message_ids: Sequence[int], target: MessageState, because: str) -> int:
+    """READY -> SUPPRESSED, EXPIRED or CANCELLED."""
+    return move_many(session, MessageRow, message_ids, target, reason=because)
+
+
+def wait(session: Session, message_id: int, until: datetime) -> None:
+    """Stay in the outbox until the window opens again."""
+    table = table_of(MessageRow)
+    session.execute(update(table).where(table.c.id == message_id).values(due_at=until))
+
+
+def get(session: Session, message_id: int) -> MessageRow | None:
+    return session.get(MessageRow, message_id)
+
+
+def in_doubt(session: Session, now: datetime, limit: int) -> list[tuple[MessageRow, AttemptRow]]:
+    """SENDING past its lease and UNKNOWN whose next look is due, each with its newest attempt."""
+    statement = for_update(
+        session,
+        select(MessageRow)
+        .where(
+            col(MessageRow.state).in_([str(MessageState.SENDING), str(MessageState.UNKNOWN)]),
+            col(MessageRow.retry_at) <= now,
+        )
+        .order_by(col(MessageRow.retry_at))
+        .limit(limit),
+        skip_locked=True,
+    )
+    doubtful = []
+    for message in session.execute(statement).scalars():
+        attempt = session.exec(
+            select(AttemptRow)
+            .where(AttemptRow.message_id == message.id)
+            .order_by(col(AttemptRow.number).desc())
+            .limit(1)
+        ).one()
+        doubtful.append((message, attempt))
+    return doubtful
+
+
+def next_in_doubt(session: Session) -> datetime | None:
+    states = [str(MessageState.SENDING), str(MessageState.UNKNOWN)]
+    return _instant(session, select(func.min(MessageRow.retry_at)).where(col(MessageRow.state).in_(states)))
+
+
+def look_again(session: Session, message_id: int, attempt_id: str, at: datetime, empty_reads: int) -> None:
+    """Nothing found yet: look again at `at`."""
+    messages, attempts = table_of(MessageRow), table_of(AttemptRow)
+    session.execute(update(messages).where(messages.c.id == message_id).values(retry_at=at))
+    session.execute(update(attempts).where(attempts.c.id == attempt_id).values(empty_reads=empty_reads))
+
+
+def doubt(session: Session, message_ids: Sequence[int], because: str) -> int:
+    """SENDING -> UNKNOWN."""
+    return move_many(session, MessageRow, message_ids, MessageState.UNKNOWN, reason=because)
+
+
+def provider_ids_known(session: Session, channel: str, provider_ids: Sequence[str]) -> set[str]:
+    """Which of the provider's messages are ours already."""
+    statement = core_select(MessageRow.provider_id).where(
+        MessageRow.channel == channel, col(MessageRow.provider_id).in_(list(provider_ids))
+    )
+    return {row[0] for row in session.execute(statement)}
+
+
+def raise_state(
+    session: Session, message: MessageRow, target: MessageState, provider_id: str | None, error: str = ""
+) -> bool:
+    """Apply a receipt: only upwards in rank (R209)."""
+    if RANK[target] <= RANK[MessageState(message.state)] and message.state not in sources_of(target):
+        return False
+    values: dict[str, Any] = {"reason": error} if error else {}
+    if provider_id:
+        values["provider_id"] = provider_id
+    return move_many(session, MessageRow, [message.id], target, **values) > 0
+
+
+def by_attempt(session: Session, attempt_id: str) -> MessageRow | None:
+    statement = (
+        select(MessageRow)
+        .join(AttemptRow, col(AttemptRow.message_id) == col(MessageRow.id))
+        .where(AttemptRow.id == attempt_id)
+    )
+    return session.exec(statement).first()
+
+
+def recent_by_customer(
+    session: Session, customer_ids: Iterable[int], since: datetime
+) -> dict[int, tuple[datetime, ...]]:
+    """When messages that count for the weekly cap went into the outbox, by customer (R82)."""
+    recent: dict[int, list[datetime]] = {}
+    for chunk in chunks(dict.fromkeys(customer_ids)):
+        statement = select(MessageRow.customer_id, MessageRow.due_at).where(
+            col(MessageRow.customer_id).in_(chunk),
+            MessageRow.due_at > since,
+            col(MessageRow.counts),
+            col(MessageRow.state).not_in([str(state) for state in NEVER_LEFT]),
+        )
+        for customer_id, at in session.execute(statement):
+            recent.setdefault(customer_id, []).append(at)
+    return {customer_id: tuple(sorted(instants)) for customer_id, instants in recent.items()}
+
+
+def cancel_waiting(session: Session, customer_id: int, purposes: Sequence[str], because: str) -> list[MessageRow]:
+    """Suppress what waits in the outbox for a customer (R84)."""
+    rows = session.exec(
+        select(MessageRow).where(
+            MessageRow.customer_id == customer_id,
+            MessageRow.state == MessageState.READY,
+            col(MessageRow.purpose).in_(purposes),
+        )
+    ).all()
+    refuse(session, [row.id for row in rows], MessageState.SUPPRESSED, because)
+    return list(rows)
+
+
+def follow_ups_of(session: Session, message_ids: Sequence[int]) -> dict[int, FollowUpRow]:
+    """message id -> its follow-up."""
+    found: dict[int, FollowUpRow] = {}
+    for chunk in chunks(message_ids):
+        statement = (
+            select(MessageRow.id, FollowUpRow)
+            .join(FollowUpRow, col(FollowUpRow.id) == col(MessageRow.follow_up_id))
+            .where(col(MessageRow.id).in_(chunk))
+        )
+        found.update({message_id: row for message_id, row in session.execute(statement)})
+    return found
+
+
+def by_ids(session: Session, message_ids: Iterable[int]) -> dict[int, MessageRow]:
+    found: dict[int, MessageRow] = {}
+    for chunk in chunks(dict.fromkeys(message_ids)):
+        for row in session.exec(select(MessageRow).where(col(MessageRow.id).in_(chunk))):
+            found[row.id] = row
+    return found
+
+
+def of_customer(session: Session, customer_id: int, limit: int = 200) -> list[MessageRow]:
+    statement = (
+        select(MessageRow)
+        .where(MessageRow.customer_id == customer_id)
+        .order_by(col(MessageRow.due_at).desc(), col(MessageRow.id).desc())
+        .limit(limit)
+    )
+    return list(reversed(session.exec(statement).all()))
+
+
+def counts_by_state(session: Session) -> dict[str, int]:
+    statement = select(MessageRow.state, func.count()).group_by(col(MessageRow.state))
+    return {state: count for state, count in session.execute(statement)}
+
+
+def _instant(session: Session, statement: Any) -> datetime | None:
+    """min() and max() of an instant come back as text from SQLite unless their type is said."""
+    from bot.store.tables import Instant
+
+    value = session.execute(statement).scalar()
+    if isinstance(value, str):
+        return Instant().process_result_value(datetime.fromisoformat(value), session.get_bind().dialect)
+    return value  # type: ignore[no-any-return]

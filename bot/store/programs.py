@@ -1,0 +1,93 @@
+"""Versions of programs and templates: added, never changed."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from bot.store.rows import insert_once
+from bot.store.tables import ProgramVersionRow, TemplateVersionRow
+from messages.catalog import Template
+
+
+def add_program(
+    session: Session, program_id: str, digest: str, source: str, now: datetime, author: str = "shipped"
+) -> int:
+    """The id of this content's version; a new one when the content is new."""
+    found = session.exec(
+        select(ProgramVersionRow.id).where(
+            ProgramVersionRow.program_id == program_id, ProgramVersionRow.digest == digest
+        )
+    ).first()
+    if found is not None:
+        return found
+    last = session.exec(
+        select(func.max(ProgramVersionRow.number)).where(ProgramVersionRow.program_id == program_id)
+    ).first()
+    row = ProgramVersionRow(
+        program_id=program_id, number=(last or 0) + 1, digest=digest, source=source, author=author, created_at=now
+    )
+    session.add(row)
+    session.flush()
+    return row.id
+
+
+def versions_in_force(session: Session, only: Sequence[str] | None = None) -> Sequence[ProgramVersionRow]:
+    """The newest enabled version of each program."""
+    newest = (
+        select(func.max(ProgramVersionRow.id))
+        .where(col(ProgramVersionRow.enabled))
+        .group_by(col(ProgramVersionRow.program_id))
+    )
+    statement = (
+        select(ProgramVersionRow)
+        .where(col(ProgramVersionRow.id).in_(newest))
+        .order_by(col(ProgramVersionRow.program_id))
+    )
+    rows = session.exec(statement).all()
+    return [row for row in rows if only is None or row.program_id in only]
+
+
+def version(session: Session, version_id: int) -> ProgramVersionRow | None:
+    return session.get(ProgramVersionRow, version_id)
+
+
+def newest_program_version(session: Session) -> int:
+    return session.exec(select(func.max(ProgramVersionRow.id))).first() or 0
+
+
+def newest_template_version(session: Session) -> int:
+    return session.exec(select(func.max(TemplateVersionRow.id))).first() or 0
+
+
+def add_template(session: Session, template: Template, now: datetime, author: str = "shipped") -> None:
+    """Keep a content of a template, approved, unless it is kept already; never replaces what a user edited."""
+    insert_once(
+        session,
+        TemplateVersionRow,
+        {
+            "key": template.key,
+            "language": template.language,
+            "digest": template.digest,
+            "title": template.title,
+            "purpose": str(template.purpose),
+            "body": template.body,
+            "state": "approved",
+            "author": author,
+            "created_at": now,
+        },
+    )
+
+
+def templates_in_force(session: Session) -> Sequence[TemplateVersionRow]:
+    """The newest approved version of each template; an edited one wins over a shipped one, whatever came later (R103)."""
+    statement = (
+        select(TemplateVersionRow).where(TemplateVersionRow.state == "approved").order_by(col(TemplateVersionRow.id))
+    )
+    chosen: dict[tuple[str, str], TemplateVersionRow] = {}
+    for row in session.exec(statement):
+        held = chosen.get((row.key, row.language))
+        if held is None or row.author != "shipped" or held.author == "shipped":
+            chosen[row.key, row.language] = row
+    return list(chosen.values())

@@ -1,0 +1,581 @@
+"""The tables. Invariants live here: unique keys, CHECKs drawn from `flows/states.py`, foreign keys.
+
+Instants are aware UTC (`Instant`); 0 stands for "none" in keys that must be unique, since NULL would break them.
+Nothing here decides anything; `bot/store/*.py` holds the queries, one file per noun.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeDecorator
+from sqlmodel import Field, SQLModel
+
+from flows.states import FollowUpState, MessageState, PingState, SurveyState, TicketState
+from messages.catalog import Purpose
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware UTC instant; SQLite keeps it as text without offset, PostgreSQL as timestamptz."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant without a zone never reaches the tables")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+Id = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _id() -> Any:
+    return Field(default=None, sa_column=Column(Id, primary_key=True, autoincrement=True))
+
+
+def _ref(table: str, *, nullable: bool = False, index: bool = True) -> Any:
+    return Field(
+        default=None,
+        sa_column=Column(Id, ForeignKey(f"{table}.id", ondelete="CASCADE"), nullable=nullable, index=index),
+    )
+
+
+def _zero() -> Any:
+    """A reference that is part of a unique key: 0 stands for none."""
+    return Field(default=0, sa_column=Column(Id, nullable=False, server_default="0"))
+
+
+def _instant(*, nullable: bool = False, index: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(Instant(), nullable=nullable, index=index))
+
+
+def _day(*, nullable: bool = True) -> Any:
+    return Field(default=None, sa_column=Column(Date, nullable=nullable))
+
+
+def _json() -> Any:
+    return Field(default_factory=dict, sa_column=Column(Json, nullable=False))
+
+
+def _text(*, nullable: bool = False, default: str | None = "") -> Any:
+    return Field(default=None if nullable else default, sa_column=Column(Text, nullable=nullable))
+
+
+def _word(length: int = 64, *, default: Any = "", nullable: bool = False) -> Any:
+    return Field(default=None if nullable else default, sa_column=Column(String(length), nullable=nullable))
+
+
+def _one_of(column: str, states: Iterable[StrEnum]) -> CheckConstraint:
+    words = ", ".join(f"'{state}'" for state in states)
+    return CheckConstraint(f"{column} IN ({words})", name=f"{column}_is_known")
+
+
+class CustomerRow(SQLModel, table=True):
+    """A person or company. `opted_out_at` is the ledger's present answer: the newest consent row decides it."""
+
+    __tablename__ = "customer"
+
+    id: int = _id()
+    external_id: str = _word(128)
+    name: str = _word(200)
+    title: str = _word(32)
+    language: str = _word(8, default="zh")
+    zone: str = _word(64, default="Asia/Shanghai")
+    attributes: dict[str, Any] = _json()
+    opted_out_at: datetime | None = _instant(nullable=True)
+    marketing_consent_at: datetime | None = _instant(nullable=True)
+    created_at: datetime = _instant()
+
+
+class CustomerKeyRow(SQLModel, table=True):
+    """What other systems call a customer; one customer may have several keys, since the same phone is the same customer."""
+
+    __tablename__ = "customer_key"
+    __table_args__ = (UniqueConstraint("source", "external_id"),)
+
+    id: int = _id()
+    customer_id: int = _ref("customer")
+    source: str = _word()
+    external_id: str = _word(128)
+
+
+class ContactPersonRow(SQLModel, table=True):
+    """One human at a customer, with a role; a private customer is their own (role `self`)."""
+
+    __tablename__ = "contact_person"
+    __table_args__ = (UniqueConstraint("customer_id", "role", "name"),)
+
+    id: int = _id()
+    customer_id: int = _ref("customer")
+    role: str = _word(64, default="self")
+    name: str = _word(200)
+    title: str = _word(32)
+
+
+class ContactPointRow(SQLModel, table=True):
+    """One address of a person on one channel. An address belongs to one person (R12: same phone, same customer)."""
+
+    __tablename__ = "contact_point"
+    __table_args__ = (UniqueConstraint("channel", "address"),)
+
+    id: int = _id()
+    customer_id: int = _ref("customer")
+    person_id: int = _ref("contact_person")
+    channel: str = _word(32, default="sms")
+    address: str = _word(128)
+    suppressed_at: datetime | None = _instant(nullable=True)
+    suppressed_because: str = _text()
+
+
+class ConsentRow(SQLModel, table=True):
+    """The consent ledger: rows are only added. `scope` is `all` or `marketing`."""
+
+    __tablename__ = "consent"
+    __table_args__ = (
+        CheckConstraint("action IN ('given', 'withdrawn')", name="action_is_known"),
+        CheckConstraint("scope IN ('all', 'marketing')", name="scope_is_known"),
+    )
+
+    id: int = _id()
+    customer_id: int = _ref("customer")
+    action: str = _word(16)
+    scope: str = _word(16, default="all")
+    source: str = _word(64)
+    at: datetime = _instant()
+    note: str = _text()
+
+
+class EnrolmentRow(SQLModel, table=True):
+    """Customer x program: class, flags, pause, and the measures of the program's activity."""
+
+    __tablename__ = "enrolment"
+    __table_args__ = (
+        UniqueConstraint("customer_id", "program_id"),
+        Index("enrolment_by_activity", "program_id", "activity_on"),
+        Index("enrolment_by_class", "program_id", "class", "class_since"),
+    )
+
+    id: int = _id()
+    customer_id: int = _ref("customer", index=False)
+    program_id: str = _word(64)
+    class_: str | None = Field(default=None, sa_column=Column("class", String(64), nullable=True))
+    class_since: date | None = _day()
+    flags: dict[str, Any] = _json()
+    paused_until: datetime | None = _instant(nullable=True)
+    activity_on: date | None = _day()
+    activity_count: int = Field(default=0)
+    activity_total: float = Field(default=0.0, sa_column=Column(Float, nullable=False, server_default="0"))
+
+
+class MatterRow(SQLModel, table=True):
+    """Contract, vehicle, invoice, order or project of a customer; date triggers read its dates."""
+
+    __tablename__ = "matter"
+    __table_args__ = (UniqueConstraint("source", "kind", "external_id"),)
+
+    id: int = _id()
+    customer_id: int = _ref("customer")
+    source: str = _word()
+    kind: str = _word(32)
+    external_id: str = _word(128)
+    dates: dict[str, Any] = _json()
+    state: str = _word(32, default="open")
+
+
+class EventRow(SQLModel, table=True):
+    """Something that happened, accepted once: unique by (source, external id)."""
+
+    __tablename__ = "event"
+    __table_args__ = (UniqueConstraint("source", "external_id"), Index("event_by_customer", "customer_id", "type"))
+
+    id: int = _id()
+    source: str = _word()
+    external_id: str = _word(128)
+    type: str = _word(64)
+    customer_id: int = _ref("customer", index=False)
+    matter_id: int = _zero()
+    occurred_at: datetime = _instant()
+    received_at: datetime = _instant()
+    cancelled_at: datetime | None = _instant(nullable=True)
+    data: dict[str, Any] = _json()
+
+
+class ProgramVersionRow(SQLModel, table=True):
+    """One content of one program, never changed; the newest enabled one plans, old ones finish what they planned."""
+
+    __tablename__ = "program_version"
+    __table_args__ = (UniqueConstraint("program_id", "digest"),)
+
+    id: int = _id()
+    program_id: str = _word(64)
+    number: int = Field(default=1)
+    digest: str = _word(64)
+    source: str = _text()
+    author: str = _word(64, default="shipped")
+    created_at: datetime = _instant()
+    enabled: bool = True
+
+
+class TemplateVersionRow(SQLModel, table=True):
+    """One content of one template in one language, never changed; the newest approved one is sent (R103)."""
+
+    __tablename__ = "template_version"
+    __table_args__ = (
+        UniqueConstraint("key", "language", "digest"),
+        CheckConstraint("state IN ('draft', 'submitted', 'approved', 'retired')", name="state_is_known"),
+    )
+
+    id: int = _id()
+    key: str = _word(128)
+    language: str = _word(8)
+    digest: str = _word(64)
+    title: str = _word(200)
+    purpose: str = _word(16)
+    body: str = _text()
+    state: str = _word(16, default="approved")
+    author: str = _word(64, default="shipped")
+    created_at: datetime = _instant()
+
+
+class FollowUpRow(SQLModel, table=True):
+    """Flow x customer x contact person x matter x occasion: the row with the life cycle."""
+
+    __tablename__ = "follow_up"
+    __table_args__ = (
+        UniqueConstraint("program_id", "flow", "customer_id", "person_id", "matter_id", "occasion"),
+        _one_of("state", FollowUpState),
+        _one_of("purpose", Purpose),
+        Index(
+            "follow_up_due",
+            "due_at",
+            sqlite_where=text("state = 'planned'"),
+            postgresql_where=text("state = 'planned'"),
+        ),
+        # R43: one greeting per festival, whatever number of programs and classes match
+        Index(
+            "one_greeting_per_festival",
+            "customer_id",
+            "occasion",
+            unique=True,
+            sqlite_where=text("purpose = 'greeting'"),
+            postgresql_where=text("purpose = 'greeting'"),
+        ),
+        Index("follow_up_by_customer", "customer_id", "state"),
+        Index("follow_up_by_flow", "program_id", "flow", "state", "due_at"),
+    )
+
+    id: int = _id()
+    program_id: str = _word(64)
+    program_version_id: int = _ref("program_version", index=False)
+    flow: str = _word(64)
+    customer_id: int = _ref("customer", index=False)
+    person_id: int = _zero()
+    matter_id: int = _zero()
+    event_id: int = _zero()
+    ticket_id: int = _zero()
+    occasion: str = _word(128)
+    purpose: str = _word(16)
+    state: str = _word(16, default=FollowUpState.PLANNED)
+    nominal_on: date = _day(nullable=False)
+    intended_on: date = _day(nullable=False)
+    due_at: datetime = _instant()
+    expires_at: datetime | None = _instant(nullable=True)
+    planned_at: datetime = _instant()
+    sent_at: datetime | None = _instant(nullable=True)
+    reason: str = _text()
+
+
+class MessageRow(SQLModel, table=True):
+    """One text on its way to one address. `dedupe_key` makes it one effect."""
+
+    __tablename__ = "message"
+    __table_args__ = (
+        _one_of("state", MessageState),
+        _one_of("purpose", Purpose),
+        Index(
+            "message_outbox",
+            "channel",
+            "priority",
+            "due_at",
+            sqlite_where=text("state = 'ready'"),
+            postgresql_where=text("state = 'ready'"),
+        ),
+        Index(
+            "message_in_doubt",
+            "retry_at",
+            sqlite_where=text("state IN ('sending', 'unknown')"),
+            postgresql_where=text("state IN ('sending', 'unknown')"),
+        ),
+        Index("message_by_provider", "channel", "provider_id"),
+        Index("message_by_customer", "customer_id", "due_at"),
+        Index("message_by_follow_up", "follow_up_id"),
+        Index("message_by_address", "channel", "address", "due_at"),
+    )
+
+    id: int = _id()
+    dedupe_key: str = Field(sa_column=Column(String(128), nullable=False, unique=True))
+    customer_id: int = _zero()
+    staff_id: int = _zero()
+    follow_up_id: int = _zero()
+    survey_id: int = _zero()
+    ticket_id: int = _zero()
+    inbound_id: int = _zero()
+    template_version_id: int = _zero()
+    purpose: str = _word(16)
+    counts: bool = Field(default=False, description="counts for the weekly cap")
+    priority: int = Field(default=5, description="0 goes first: replies, then staff, then everything else")
+    channel: str = _word(32)
+    address: str = _word(128)
+    body: str = _text()
+    segments: int = Field(default=1)
+    state: str = _word(16, default=MessageState.READY)
+    attempts: int = Field(default=0)
+    provider_id: str | None = _word(64, nullable=True)
+    created_at: datetime = _instant()
+    due_at: datetime = _instant()
+    expires_at: datetime | None = _instant(nullable=True)
+    retry_at: datetime | None = _instant(nullable=True)
+    sent_at: datetime | None = _instant(nullable=True)
+    reason: str = _text()
+
+
+class AttemptRow(SQLModel, table=True):
+    """One call to a provider, written before it is made. `id` is a random 128-bit number in hexadecimal."""
+
+    __tablename__ = "attempt"
+
+    id: str = Field(sa_column=Column(String(32), primary_key=True))
+    message_id: int = _ref("message")
+    number: int = Field(default=1)
+    claimed_at: datetime = _instant()
+    deadline_at: datetime = _instant()
+    finished_at: datetime | None = _instant(nullable=True)
+    outcome: str = _word(16)
+    provider_id: str | None = _word(64, nullable=True)
+    error: str = _text()
+    empty_reads: int = Field(default=0, description="look-ups at the provider that found nothing")
+
+
+class SurveyRow(SQLModel, table=True):
+    """One conversation with one person about one survey; its token is the link's."""
+
+    __tablename__ = "survey"
+    __table_args__ = (
+        _one_of("state", SurveyState),
+        Index("survey_by_customer", "customer_id", "channel", "opened_at"),
+        Index("survey_open", "closes_at", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
+    )
+
+    id: int = _id()
+    token: str = Field(sa_column=Column(String(32), nullable=False, unique=True))
+    customer_id: int = _ref("customer", index=False)
+    follow_up_id: int = Field(sa_column=Column(Id, nullable=False, unique=True))
+    ticket_id: int = _zero()
+    round: int = Field(default=0, description="0: asked first; 1, 2, ...: asked again in this round of a ticket")
+    program_version_id: int = _ref("program_version", index=False)
+    survey: str = _word(64)
+    channel: str = _word(32)
+    state: str = _word(16, default=SurveyState.OPEN)
+    asked: str = _word(64)
+    clarified: int = Field(default=0)
+    opened_at: datetime = _instant()
+    closes_at: datetime = _instant()
+    answered_at: datetime | None = _instant(nullable=True)
+
+
+class InboundRow(SQLModel, table=True):
+    """One reply as it came, stored once: unique by (provider, provider's message id)."""
+
+    __tablename__ = "inbound"
+    __table_args__ = (
+        UniqueConstraint("provider", "provider_message_id"),
+        CheckConstraint("state IN ('received', 'read', 'person', 'coded')", name="state_is_known"),
+        Index(
+            "inbound_unread", "id", sqlite_where=text("state = 'received'"), postgresql_where=text("state = 'received'")
+        ),
+        Index("inbound_by_customer", "customer_id", "received_at"),
+    )
+
+    id: int = _id()
+    provider: str = _word(32)
+    provider_message_id: str = _word(128)
+    channel: str = _word(32)
+    from_address: str = _word(128)
+    to_address: str = _word(128)
+    body: str = _text()
+    raw: dict[str, Any] = _json()
+    received_at: datetime = _instant()
+    state: str = _word(16, default="received")
+    customer_id: int = _zero()
+    staff_id: int = _zero()
+    survey_id: int = _zero()
+    reading: dict[str, Any] = _json()
+
+
+class AnswerRow(SQLModel, table=True):
+    """One answer to one question; `current` is false once the customer corrected it."""
+
+    __tablename__ = "answer"
+    __table_args__ = (
+        Index(
+            "one_current_answer",
+            "survey_id",
+            "question",
+            unique=True,
+            sqlite_where=text("current"),
+            postgresql_where=text("current"),
+        ),
+    )
+
+    id: int = _id()
+    survey_id: int = _ref("survey", index=False)
+    customer_id: int = _ref("customer")
+    question: str = _word(64)
+    inbound_id: int = _zero()
+    score: float | None = Field(default=None, sa_column=Column(Float, nullable=True))
+    points: int | None = Field(default=None)
+    level: int | None = Field(default=None)
+    category: str | None = _word(16, nullable=True)
+    text: str = _text()
+    channel: str = _word(32)
+    at: datetime = _instant()
+    current: bool = True
+
+
+class TicketRow(SQLModel, table=True):
+    """One entry of the callback queue. A customer has at most one that is not closed in each program."""
+
+    __tablename__ = "ticket"
+    __table_args__ = (
+        _one_of("state", TicketState),
+        Index(
+            "one_live_ticket",
+            "customer_id",
+            "program_id",
+            unique=True,
+            sqlite_where=text("state <> 'closed'"),
+            postgresql_where=text("state <> 'closed'"),
+        ),
+        Index("ticket_queue", "state", "due_at"),
+    )
+
+    id: int = _id()
+    customer_id: int = _ref("customer", index=False)
+    program_id: str = _word(64)
+    program_version_id: int = _ref("program_version", index=False)
+    survey_id: int = _zero()
+    inbound_id: int = _zero()
+    kind: str = _word(32, default="low_score")
+    state: str = _word(16, default=TicketState.OPEN)
+    round: int = Field(default=1)
+    owner_role: str = _word(64)
+    claimed_by: int = _zero()
+    category: str | None = _word(16, nullable=True)
+    topic: str | None = _word(64, nullable=True)
+    urgent: bool = False
+    words: str = _text()
+    opened_at: datetime = _instant()
+    due_at: datetime = _instant()
+    call_before: datetime = _instant()
+    claimed_at: datetime | None = _instant(nullable=True)
+    resolved_at: datetime | None = _instant(nullable=True)
+    closed_at: datetime | None = _instant(nullable=True)
+    result: str = _text()
+    reason: str = _text()
+
+
+class PingRow(SQLModel, table=True):
+    """One notice to one role about one ticket: unique by round and step, so the ladder fires once."""
+
+    __tablename__ = "ping"
+    __table_args__ = (
+        UniqueConstraint("ticket_id", "round", "step", "role"),
+        _one_of("state", PingState),
+        Index("ping_due", "due_at", sqlite_where=text("state = 'planned'"), postgresql_where=text("state = 'planned'")),
+        Index(
+            "ping_silent", "passes_on_at", sqlite_where=text("state = 'sent'"), postgresql_where=text("state = 'sent'")
+        ),
+    )
+
+    id: int = _id()
+    ticket_id: int = _ref("ticket")
+    round: int = Field(default=1)
+    step: str = _word(32)
+    role: str = _word(64)
+    staff_id: int = _zero()
+    state: str = _word(16, default=PingState.PLANNED)
+    due_at: datetime = _instant()
+    sent_at: datetime | None = _instant(nullable=True)
+    passes_on_at: datetime | None = _instant(nullable=True)
+    acknowledged_at: datetime | None = _instant(nullable=True)
+
+
+class TrailRow(SQLModel, table=True):
+    """One line for each decision about a customer, and why. Set-based planning writes one with customer 0 and counts."""
+
+    __tablename__ = "trail"
+    __table_args__ = (Index("trail_by_customer", "customer_id", "id"),)
+
+    id: int = _id()
+    customer_id: int = _zero()
+    at: datetime = _instant()
+    what: str = _word(32)
+    program_id: str = _word(64)
+    flow: str = _word(64)
+    follow_up_id: int = _zero()
+    message_id: int = _zero()
+    ticket_id: int = _zero()
+    because: str = _text()
+    data: dict[str, Any] = _json()
+
+
+class StaffRow(SQLModel, table=True):
+    """A member of staff: roles in programs, and the address that pings go to."""
+
+    __tablename__ = "staff"
+
+    id: int = _id()
+    name: str = _word(100)
+    roles: list[str] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
+    language: str = _word(8, default="zh")
+    channel: str = _word(32, default="sms")
+    address: str = Field(sa_column=Column(String(128), nullable=False, unique=True))
+    active: bool = True
+
+
+class SettingRow(SQLModel, table=True):
+    """What must be the same for every process: kill switch, the town's clock, the demonstration's state."""
+
+    __tablename__ = "setting"
+
+    name: str = Field(sa_column=Column(String(64), primary_key=True))
+    value: dict[str, Any] = _json()

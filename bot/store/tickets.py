@@ -1,0 +1,165 @@
+"""The callback queue: tickets and the pings of their ladders."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, update
+from sqlmodel import Session, col, select
+
+from bot.store.rows import chunks, for_update, insert_once, move, move_many, table_of
+from bot.store.tables import PingRow, TicketRow
+from flows.decisions import PlannedPing
+from flows.states import PingState, TicketState
+
+
+def open_(session: Session, values: Mapping[str, Any]) -> int | None:
+    """The id of a new ticket; None when the customer has a live one in this program."""
+    blank = {"state": str(TicketState.OPEN), "round": 1, "claimed_by": 0, "result": "", "reason": ""}
+    return insert_once(session, TicketRow, {**blank, **values})
+
+
+def get(session: Session, ticket_id: int) -> TicketRow | None:
+    return session.get(TicketRow, ticket_id)
+
+
+def take(session: Session, ticket_id: int) -> TicketRow | None:
+    """The ticket, locked until the transaction ends."""
+    statement = for_update(session, select(TicketRow).where(TicketRow.id == ticket_id))
+    return session.execute(statement).scalars().first()
+
+
+def live(session: Session, customer_id: int, program_id: str) -> TicketRow | None:
+    statement = select(TicketRow).where(
+        TicketRow.customer_id == customer_id,
+        TicketRow.program_id == program_id,
+        TicketRow.state != TicketState.CLOSED,
+    )
+    return session.exec(statement).first()
+
+
+def with_live(session: Session, customer_ids: Iterable[int]) -> set[int]:
+    """Who of these customers has an open complaint, in any program (R88)."""
+    found: set[int] = set()
+    for chunk in chunks(dict.fromkeys(customer_ids)):
+        statement = select(TicketRow.customer_id).where(
+            col(TicketRow.customer_id).in_(chunk), TicketRow.state != TicketState.CLOSED
+        )
+        found.update(session.exec(statement))
+    return found
+
+
+def advance(session: Session, ticket_id: int, target: TicketState, **values: Any) -> bool:
+    """Move by compare-and-set: a race has one winner."""
+    return move(session, TicketRow, ticket_id, target, **values)
+
+
+def queue(
+    session: Session, *, states: Sequence[str], role: str = "", staff_id: int = 0, limit: int = 200
+) -> Sequence[TicketRow]:
+    """The queue, oldest due first (R145)."""
+    statement = select(TicketRow).where(col(TicketRow.state).in_(states))
+    if role:
+        statement = statement.where(TicketRow.owner_role == role)
+    if staff_id:
+        statement = statement.where(TicketRow.claimed_by == staff_id)
+    return session.exec(statement.order_by(col(TicketRow.due_at), col(TicketRow.id)).limit(limit)).all()
+
+
+def of_customer(session: Session, customer_id: int) -> Sequence[TicketRow]:
+    return session.exec(select(TicketRow).where(TicketRow.customer_id == customer_id).order_by(col(TicketRow.id))).all()
+
+
+def counts_by_state(session: Session) -> dict[str, int]:
+    statement = select(TicketRow.state, func.count()).group_by(col(TicketRow.state))
+    return {state: count for state, count in session.execute(statement)}
+
+
+def plan_pings(session: Session, ticket_id: int, round_: int, pings: Iterable[PlannedPing]) -> int:
+    """Plan the rungs of a ladder; those planned before are passed over. How many are new."""
+    new = 0
+    for ping in pings:
+        planned = insert_once(
+            session,
+            PingRow,
+            {
+                "ticket_id": ticket_id,
+                "round": round_,
+                "step": ping.step,
+                "role": ping.role,
+                "staff_id": 0,
+                "state": str(PingState.PLANNED),
+                "due_at": ping.due_at,
+            },
+        )
+        new += planned is not None
+    return new
+
+
+def due_pings(session: Session, now: datetime, limit: int) -> Sequence[PingRow]:
+    statement = for_update(
+        session,
+        select(PingRow)
+        .where(PingRow.state == PingState.PLANNED, PingRow.due_at <= now)
+        .order_by(col(PingRow.due_at), col(PingRow.id))
+        .limit(limit),
+        skip_locked=True,
+    )
+    return session.execute(statement).scalars().all()
+
+
+def silent_pings(session: Session, now: datetime, limit: int) -> Sequence[PingRow]:
+    """Pings that nobody acknowledged in time (R144)."""
+    statement = for_update(
+        session,
+        select(PingRow)
+        .where(PingRow.state == PingState.SENT, col(PingRow.passes_on_at) <= now)
+        .order_by(col(PingRow.passes_on_at))
+        .limit(limit),
+        skip_locked=True,
+    )
+    return session.execute(statement).scalars().all()
+
+
+def next_ping(session: Session) -> datetime | None:
+    """When a ping is due, or passes on."""
+    planned = session.exec(select(func.min(PingRow.due_at)).where(PingRow.state == PingState.PLANNED)).first()
+    silent = session.exec(select(func.min(PingRow.passes_on_at)).where(PingRow.state == PingState.SENT)).first()
+    return min((instant for instant in (planned, silent) if instant is not None), default=None)
+
+
+def move_ping(session: Session, ping_id: int, target: PingState, **values: Any) -> bool:
+    return move(session, PingRow, ping_id, target, **values)
+
+
+def settle_pings(session: Session, ticket_id: int, now: datetime, *, acknowledged: bool) -> None:
+    """Cancel what is planned; what was sent counts as acknowledged, or is cancelled with the rest."""
+    for state, target in (
+        (PingState.PLANNED, PingState.CANCELLED),
+        (PingState.SENT, PingState.ACKNOWLEDGED if acknowledged else PingState.CANCELLED),
+    ):
+        ids = session.exec(select(PingRow.id).where(PingRow.ticket_id == ticket_id, PingRow.state == state)).all()
+        values = {"acknowledged_at": now} if target is PingState.ACKNOWLEDGED else {}
+        move_many(session, PingRow, ids, target, **values)
+
+
+def quieten_pings(session: Session, ticket_id: int, now: datetime) -> int:
+    """Somebody acknowledged: nothing passes on, the ladder goes on."""
+    ids = session.exec(select(PingRow.id).where(PingRow.ticket_id == ticket_id, PingRow.state == PingState.SENT)).all()
+    return move_many(session, PingRow, ids, PingState.ACKNOWLEDGED, acknowledged_at=now)
+
+
+def pings_of(session: Session, ticket_id: int) -> Sequence[PingRow]:
+    return session.exec(select(PingRow).where(PingRow.ticket_id == ticket_id).order_by(col(PingRow.due_at))).all()
+
+
+def pings_waiting_for(session: Session, staff_id: int) -> Sequence[PingRow]:
+    return session.exec(
+        select(PingRow).where(PingRow.staff_id == staff_id, PingRow.state == PingState.SENT).order_by(col(PingRow.id))
+    ).all()
+
+
+def note(session: Session, ticket_id: int, **values: Any) -> None:
+    """Write down facts that are no state."""
+    table = table_of(TicketRow)
+    session.execute(update(table).where(table.c.id == ticket_id).values(**values))

@@ -1,0 +1,46 @@
+"""The trail: one line for each decision about a customer, and why."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import Session, col, select
+
+from bot.store.rows import insert_many
+from bot.store.tables import TrailRow
+
+
+def line(at: datetime, what: str, because: str, **known: Any) -> dict[str, Any]:
+    """One line of the trail as values; `known`: customer_id, program_id, flow, follow_up_id, message_id, ticket_id, data."""
+    blank = {
+        "customer_id": 0,
+        "program_id": "",
+        "flow": "",
+        "follow_up_id": 0,
+        "message_id": 0,
+        "ticket_id": 0,
+        "data": {},
+    }
+    return {**blank, "at": at, "what": what, "because": because, **known}
+
+
+def write(session: Session, lines: Sequence[dict[str, Any]]) -> None:
+    """Add lines."""
+    insert_many(session, TrailRow, lines)
+
+
+def of_customer(session: Session, customer_id: int, limit: int = 500) -> Sequence[TrailRow]:
+    """The lines about one customer, oldest first."""
+    newest = select(TrailRow).where(TrailRow.customer_id == customer_id).order_by(col(TrailRow.id).desc()).limit(limit)
+    return list(reversed(session.exec(newest).all()))
+
+
+def after(session: Session, line_id: int, limit: int = 1000) -> Sequence[TrailRow]:
+    """Lines newer than `line_id`, oldest first: what a live page or a rehearsal has not shown yet."""
+    statement = select(TrailRow).where(col(TrailRow.id) > line_id).order_by(col(TrailRow.id)).limit(limit)
+    return session.exec(statement).all()
+
+
+def newest_id(session: Session) -> int:
+    """Where the trail ends now."""
+    return session.exec(select(TrailRow.id).order_by(col(TrailRow.id).desc()).limit(1)).first() or 0

@@ -1,0 +1,1 @@
+"""Decisions: (program, facts, now) -> decisions. Pure: no SQL, no clock, no network."""

@@ -1,0 +1,380 @@
+"""The shape of a program: one industry's policy as frozen values. `flows/load.py` makes it from YAML.
+
+Every number of a policy stands here as a field that YAML fills; none stands in code. Fields carry a description
+because the reference page and the editors' JSON Schema are generated from this file.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import date, time
+from functools import cached_property
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+
+from flows.audience import EVERYBODY, Predicate, parse_predicate
+from flows.errors import PredicateError
+from flows.timing import OffDay, Offset, Permits, TimeWindow, Windows, parse_offset, parse_windows
+from messages.catalog import Purpose
+from messages.reading import Scale
+
+Words = Mapping[str, str]
+"""One text in several languages: language code -> text."""
+
+
+def _read_as(read: Callable[[str], Any], example: str) -> PlainValidator:
+    """A field that YAML writes as one text; already read values pass through."""
+
+    def validate(value: object) -> object:
+        if isinstance(value, str):
+            try:
+                return read(value)
+            except PredicateError as error:
+                raise ValueError(str(error)) from error
+        if value is None or isinstance(value, bool | int | float | dict | list):
+            raise ValueError(f"write it as a text such as {example}")
+        return value
+
+    return PlainValidator(validate, json_schema_input_type=str)
+
+
+def _windows(value: object) -> object:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return parse_windows(value)
+    if isinstance(value, tuple):
+        return value
+    raise ValueError('write windows as a list such as ["09:00-12:00", "14:00-18:00"]')
+
+
+def _interval(text: str) -> Offset:
+    offset = parse_offset(text)
+    if offset.is_time or offset.amount < 1:
+        raise ValueError(f"{text!r} is no interval; write at least a day, such as '1d', '2w' or '1mo'")
+    return offset
+
+
+PERIOD_MONTHS: Mapping[str, int] = {"1mo": 1, "1q": 3, "1hy": 6, "1y": 12}
+"""The calendar periods that a sample may be drawn in, and their months."""
+
+
+def _period(text: str) -> Offset:
+    if text.strip() not in PERIOD_MONTHS:
+        raise ValueError(f"{text!r} is no calendar period; write one of {', '.join(PERIOD_MONTHS)}")
+    return parse_offset(text)
+
+
+OffsetField = Annotated[Offset, _read_as(parse_offset, "7d")]
+IntervalField = Annotated[Offset, _read_as(_interval, "1mo")]
+PeriodField = Annotated[Offset, _read_as(_period, "1hy")]
+PredicateField = Annotated[Predicate, _read_as(parse_predicate, "class == 'vip'")]
+WindowField = Annotated[TimeWindow, _read_as(lambda text: parse_windows([text])[0], "09:00-20:00")]
+WindowsField = Annotated[tuple[TimeWindow, ...], PlainValidator(_windows, json_schema_input_type=list[str])]
+TimeField = Annotated[time, _read_as(time.fromisoformat, "10:00")]
+
+
+class Part(BaseModel):
+    """A frozen piece of a program; an unknown field is an error, never ignored."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, ignored_types=(cached_property,)
+    )
+
+
+class OffDays(Part):
+    """What a step does on an off day (R40)."""
+
+    weekend: OffDay = Field(OffDay.DEFER, description="send | defer: an ordinary Saturday or Sunday")
+    holiday: OffDay = Field(OffDay.DEFER, description="send | defer: every day of the off table")
+    advance: bool = Field(False, description="move to the previous permitted day instead of the next")
+
+
+class Classes(Part):
+    """Classes of customers; at most one per program (R3)."""
+
+    names: tuple[str, ...] = Field((), description="the classes that exist")
+    default: str | None = Field(None, description="the class of a customer who comes without one")
+
+
+class Activity(Part):
+    """The event whose last date, count and sum are the customer's measures."""
+
+    event: str = Field(description="event type that counts as activity")
+    amount: str | None = Field(None, description="field of the event that is summed")
+
+
+class EventType(Part):
+    """Something that can happen to a customer (R14)."""
+
+    name: Words = Field(description="what staff read")
+    fields: Mapping[str, Literal["number", "text", "flag", "date"]] = Field(
+        default_factory=dict, description="fields of its data; others are refused"
+    )
+    item: str | None = Field(None, description="field that says what it was about, in messages: {{ item }}")
+
+
+class Question(Part):
+    """One question of a survey (R49)."""
+
+    id: str
+    scale: Scale = Field(description="1-5 | 0-10 | 1-10 | 0-100 | level5 | yesno | text")
+    text: Words = Field(description="the question in each language")
+    weight: float = Field(0, ge=0, le=100, description="share of the 100 points; weights of a survey sum to 100")
+    critical: bool = Field(False, description="a 'no' opens a ticket (R122)")
+    topic: str | None = Field(None, description="what it is about, for the queue and reports")
+
+
+class Survey(Part):
+    """Ordered questions; the first `ask` of them in the conversation, all behind the link (R56)."""
+
+    questions: tuple[Question, ...] = Field(min_length=1)
+    ask: int = Field(1, ge=1, le=3, description="questions asked in the conversation (at most 3)")
+    closes_after: OffsetField = Field(parse_offset("14d"), description="replies later than this are late (R123)")
+
+    def question(self, question_id: str) -> Question:
+        return next(question for question in self.questions if question.id == question_id)
+
+    @property
+    def asked(self) -> tuple[Question, ...]:
+        """The questions that the conversation asks, in order."""
+        return self.questions[: self.ask]
+
+
+class AfterEvent(Part):
+    """Fires once for each event of a type."""
+
+    event: str = Field(description="event type")
+    where: PredicateField = Field(EVERYBODY, description="predicate over the event's data and the customer")
+
+
+class OnSilence(Part):
+    """Fires once when no activity came for so long (R7); counts from the last activity."""
+
+    silence: IntervalField
+
+
+class Every(Part):
+    """Fires again and again; counts from the nominal date before (R25), at first from the day the class began."""
+
+    every: IntervalField
+
+
+class OnFestival(Part):
+    """Fires at each of these festivals, at the greeting time, on the day itself (R41)."""
+
+    festivals: tuple[str, ...]
+
+
+class Unanswered(Part):
+    """Fires once when the survey of another flow was sent and is still silent (R71)."""
+
+    unanswered: str = Field(description="id of the flow whose survey is reminded")
+
+
+class Sample(Part):
+    """Fires on the first permitted day of each period for a random sample (R66, R68)."""
+
+    every: PeriodField = Field(description="period: 1mo, 1q, 1hy, 1y")
+    sample: int = Field(ge=1, description="members of the sample; fewer customers: all of them and a notice")
+    not_again_within: IntervalField = Field(
+        parse_offset("30d"), description="nobody is sampled twice in this time (R69)"
+    )
+
+
+Trigger = AfterEvent | OnSilence | Sample | Every | OnFestival | Unanswered
+
+
+class MessageAction(Part):
+    """One message to the customer, with or without a survey."""
+
+    template: str
+    purpose: Purpose = Purpose.SERVICE
+    survey: str | None = Field(None, description="id of the survey it opens")
+    channels: tuple[str, ...] = Field(
+        ("sms",), description="in order; the first that the customer has and allows (R92)"
+    )
+
+
+class Flow(Part):
+    """One rule of a program: trigger, timing, audience, action."""
+
+    id: str
+    on: Trigger
+    audience: PredicateField = Field(
+        EVERYBODY, description="who is meant: a predicate over class, measures, attributes"
+    )
+    after: OffsetField = Field(parse_offset("0d"), description="offset from the trigger's date: 7d, 1mo, 2h")
+    same_day: bool = Field(False, description="send on the event day itself, two hours later, within hard hours (R31)")
+    deadline: OffsetField | None = Field(None, description="within N of the event: a hard limit (R24)")
+    valid_for: OffsetField = Field(
+        parse_offset("7d"), description="without a deadline: late by more than this is expired"
+    )
+    off_days: OffDays | None = Field(None, description="overrides the program's")
+    stops_on: tuple[str, ...] = Field((), description="events that cancel what this flow has planned (R17)")
+    exempt_from_cap: bool = Field(False, description="does not count for the weekly cap (R82)")
+    set_class: str | None = Field(None, description="the customer's class once this fires")
+    message: MessageAction | None = None
+
+    def template_names(self) -> tuple[str, ...]:
+        """The templates it may send; `{festival}` in a name stands for each of its festivals."""
+        if self.message is None:
+            return ()
+        festivals = self.on.festivals if isinstance(self.on, OnFestival) else ()
+        if "{festival}" not in self.message.template:
+            return (self.message.template,)
+        return tuple(self.message.template.replace("{festival}", festival) for festival in festivals)
+
+    @property
+    def purpose(self) -> Purpose:
+        return self.message.purpose if self.message else Purpose.SERVICE
+
+
+class Low(Part):
+    """What counts as dissatisfied (R122)."""
+
+    level: int = Field(2, ge=0, le=5, description="this level or less")
+    points: int = Field(60, ge=0, le=100, description="fewer points than this, on scales that have no levels")
+
+
+class Alert(Part):
+    """Words that notify somebody at once, whatever the score (R121)."""
+
+    words: Mapping[str, tuple[str, ...]] = Field(description="language -> words")
+    ping: tuple[str, ...] = Field(description="roles that are pinged at once")
+    opens_ticket: bool = True
+
+
+class Replies(Part):
+    """What follows a reply: thanks or apology at once (R106)."""
+
+    low: Low = Low()
+    neutral_level: int = Field(3, description="the level that gets the neutral answer")
+    thanks_satisfied: str = "thanks_satisfied"
+    thanks_neutral: str = "thanks_neutral"
+    apology: str = "apology"
+    alerts: Mapping[str, Alert] = Field(default_factory=dict)
+    topics: Mapping[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="topic -> words that name it (R119)"
+    )
+
+
+class Rung(Part):
+    """One step of the ladder: who is told when."""
+
+    at: str = Field(description="share of the SLA, or share + time: 50%, 100%+24h", pattern=r"^\d{1,3}%(\s*\+\s*\S+)?$")
+    role: str
+
+    @property
+    def share(self) -> float:
+        return int(self.at.split("%")[0]) / 100
+
+    @property
+    def extra(self) -> Offset | None:
+        rest = self.at.split("%")[1].replace("+", "").strip()
+        return parse_offset(rest) if rest else None
+
+
+class Resurvey(Part):
+    """How the customer is asked again once the handling is recorded (R147)."""
+
+    after: OffsetField = parse_offset("1d")
+    template: str = "resurvey"
+    survey: str = Field(description="id of the survey that asks again")
+    off_days: OffDays | None = None
+
+
+class Callback(Part):
+    """How an unhappy customer reaches a person (R128-R144)."""
+
+    owner: str = Field(description="role that owns a new ticket")
+    sla: OffsetField = Field(parse_offset("72h"), description="promised time; a time in days ends that day at 24:00")
+    clock: Literal["calendar", "business"] = "calendar"
+    ladder: tuple[Rung, ...] = Field(min_length=1)
+    acknowledge_within: OffsetField | None = Field(
+        parse_offset("15min"), description="then the next in the ladder is pinged (R144)"
+    )
+    resurvey: Resurvey
+
+
+class Cap(Part):
+    """At most `messages` automatic messages per customer in `days` days, over all programs (R82)."""
+
+    messages: int = Field(3, ge=1)
+    days: int = Field(7, ge=1)
+
+
+class Program(Part):
+    """One industry's policy."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    version: int = Field(1, ge=1)
+    name: Words
+    sources: tuple[str, ...] = ()
+    company: Words = Field(description="the sender's name in messages (R111)")
+    company_phone: str = ""
+    zone: str = Field("Asia/Shanghai", description="IANA zone of customers who state none")
+    region: str = Field("CN", description="calendar of off days")
+    language: str = "zh"
+    active_from: date | None = Field(None, description="older events are facts and plan nothing")
+    hard_hours: WindowField = Field(default_factory=lambda: parse_windows(["09:00-20:00"])[0])
+    windows: WindowsField = Field(default_factory=lambda: parse_windows(["09:00-12:00", "14:00-18:00"]))
+    off_days: OffDays = OffDays()
+    classes: Classes = Classes()
+    activity: Activity | None = None
+    attributes: Mapping[str, Literal["number", "text", "flag", "date"]] = Field(default_factory=dict)
+    events: Mapping[str, EventType]
+    surveys: Mapping[str, Survey] = Field(default_factory=dict)
+    flows: tuple[Flow, ...]
+    replies: Replies = Replies()
+    callback: Callback
+    cap: Cap = Cap()
+    greeting_at: TimeField = time(10)
+    horizon: IntervalField = Field(
+        parse_offset("2d"), description="festivals, samples and cadences are planned so far ahead"
+    )
+    assumptions: tuple[str, ...] = Field((), description="defaults of ours that the policy leaves open (A)")
+
+    def flow(self, flow_id: str) -> Flow:
+        return self._flows_by_id[flow_id]
+
+    @cached_property
+    def _flows_by_id(self) -> dict[str, Flow]:
+        return {flow.id: flow for flow in self.flows}
+
+    @cached_property
+    def time_zone(self) -> ZoneInfo:
+        return ZoneInfo(self.zone)
+
+    def permits(self, flow: Flow | None = None, off_days: OffDays | None = None) -> Permits:
+        """When this program, or one flow of it, may contact somebody."""
+        days = off_days or (flow.off_days if flow and flow.off_days else self.off_days)
+        return Permits(
+            windows=Windows(times=self.windows, hard=self.hard_hours),
+            weekend=days.weekend,
+            holiday=days.holiday,
+            advance=days.advance,
+        )
+
+    def text(self, words: Words, language: str) -> str:
+        """One of several languages: the asked one, else the program's, else the first."""
+        return words.get(language) or words.get(self.language) or next(iter(words.values()))
+
+    def template_names(self) -> tuple[str, ...]:
+        """Every template that the program may need."""
+        own = [name for flow in self.flows for name in flow.template_names()]
+        replies = self.replies
+        return (
+            *own,
+            replies.apology,
+            replies.thanks_satisfied,
+            replies.thanks_neutral,
+            self.callback.resurvey.template,
+        )
+
+
+def field_kind(value: Any) -> str:
+    """The kind of a datum as programs declare it: number, text, flag or date."""
+    if isinstance(value, bool):
+        return "flag"
+    if isinstance(value, int | float):
+        return "number"
+    return "date" if isinstance(value, date) else "text"

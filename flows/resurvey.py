@@ -1,0 +1,37 @@
+"""Once the handling is recorded: tell the result and ask again, until it is right (R146, R147, rule 13)."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from flows.calendar import Calendar
+from flows.decisions import PlanFollowUp
+from flows.plan import with_expiry
+from flows.program import Program
+from flows.timing import add, add_to_instant, parse_offset, place_day, place_instant
+from messages.catalog import Purpose
+
+FLOW = "resurvey"
+"""The flow name of follow-ups that ask again; no program may call a flow so."""
+
+
+def plan_resurvey(
+    program: Program, ticket_id: int, round_: int, resolved_at: datetime, zone: ZoneInfo, calendar: Calendar
+) -> PlanFollowUp:
+    """The follow-up that tells the result and asks again: date-based +1 d unless the program says otherwise."""
+    rule = program.callback.resurvey
+    permits = program.permits(off_days=rule.off_days)
+    resolved_on = resolved_at.astimezone(zone).date()
+    if rule.after.is_time:
+        at = add_to_instant(resolved_at, rule.after, zone)
+        slot = place_instant(at, deadline=None, permits=permits, calendar=calendar, zone=zone)
+    else:
+        day = add(resolved_on, rule.after)
+        slot = place_day(day, event_on=resolved_on, deadline=None, permits=permits, calendar=calendar, zone=zone)
+    return PlanFollowUp(
+        flow=FLOW,
+        occasion=f"ticket:{ticket_id}:round:{round_}",
+        slot=with_expiry(slot, parse_offset("30d"), zone),
+        purpose=Purpose.SURVEY,
+        because=f"handling recorded on {resolved_on}, round {round_}",
+        ticket_id=ticket_id,
+    )

@@ -1,0 +1,262 @@
+"""Which state may follow which, and what fires the move. The only place that says so.
+
+The store moves a row by compare-and-set along these tables; `docs/states.md` is drawn from them and a test holds
+the two equal. A follow-up is the promise to contact; a message is one text on its way; a survey is one conversation;
+a ticket is one entry of the callback queue; a ping is one notice to one member of staff.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from flows.errors import IllegalMove
+
+S = TypeVar("S", bound=StrEnum)
+Table = Mapping[Any, Mapping[Any, str]]
+"""state -> the states that may follow -> what fires the move"""
+
+
+class FollowUpState(StrEnum):
+    PLANNED = "planned"
+    READY = "ready"
+    SENT = "sent"
+    ANSWERED = "answered"
+    HELD = "held"
+    UNREACHABLE = "unreachable"
+    SUPPRESSED = "suppressed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class MessageState(StrEnum):
+    READY = "ready"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    ACCEPTED = "accepted"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+    HELD = "held"
+    SUPPRESSED = "suppressed"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+class SurveyState(StrEnum):
+    PLANNED = "planned"
+    OPEN = "open"
+    ANSWERED = "answered"
+    NEEDS_PERSON = "needs_person"
+    LAPSED = "lapsed"
+    WITHDRAWN = "withdrawn"
+
+
+class TicketState(StrEnum):
+    OPEN = "open"
+    CLAIMED = "claimed"
+    RESOLVED = "resolved"
+    CLOSED = "closed"
+
+
+class PingState(StrEnum):
+    PLANNED = "planned"
+    SENT = "sent"
+    ACKNOWLEDGED = "acknowledged"
+    PASSED_ON = "passed_on"
+    CANCELLED = "cancelled"
+
+
+FOLLOW_UP: Mapping[FollowUpState, Mapping[FollowUpState, str]] = {
+    FollowUpState.PLANNED: {
+        FollowUpState.READY: "due, allowed and rendered: its message is in the outbox",
+        FollowUpState.SENT: "it sends nothing, it only sets the class",
+        FollowUpState.SUPPRESSED: "consent, class or cap forbids it",
+        FollowUpState.UNREACHABLE: "no usable channel",
+        FollowUpState.EXPIRED: "its deadline has passed",
+        FollowUpState.CANCELLED: "its event was cancelled, its stop event came or its class changed",
+    },
+    FollowUpState.READY: {
+        FollowUpState.SENT: "the provider accepted the message",
+        FollowUpState.HELD: "the outcome is unknown and the purpose forbids a second copy",
+        FollowUpState.UNREACHABLE: "the provider refused it for good",
+        FollowUpState.SUPPRESSED: "opted out before the call",
+        FollowUpState.EXPIRED: "its deadline passed in the outbox",
+        FollowUpState.CANCELLED: "cancelled before the call",
+    },
+    FollowUpState.HELD: {
+        FollowUpState.SENT: "proof found, or a person says that it arrived",
+        FollowUpState.READY: "a person allows a new attempt",
+        FollowUpState.CANCELLED: "a person lets it go",
+    },
+    FollowUpState.SENT: {
+        FollowUpState.ANSWERED: "the customer replied",
+        FollowUpState.UNREACHABLE: "a receipt says that it never arrived",
+    },
+    FollowUpState.UNREACHABLE: {FollowUpState.ANSWERED: "the customer replied after all"},
+    FollowUpState.ANSWERED: {},
+    FollowUpState.SUPPRESSED: {},
+    FollowUpState.EXPIRED: {},
+    FollowUpState.CANCELLED: {},
+}
+
+MESSAGE: Mapping[MessageState, Mapping[MessageState, str]] = {
+    MessageState.READY: {
+        MessageState.SENDING: "claimed: the attempt is written before the call",
+        MessageState.SUPPRESSED: "opted out since it was rendered",
+        MessageState.EXPIRED: "its deadline has passed",
+        MessageState.CANCELLED: "cancelled before the call",
+    },
+    MessageState.SENDING: {
+        MessageState.ACCEPTED: "the provider took it",
+        MessageState.SENT: "a receipt came before the answer",
+        MessageState.DELIVERED: "a receipt came before the answer",
+        MessageState.UNDELIVERED: "a receipt came before the answer",
+        MessageState.READY: "nothing was sent: refused connection, 429, or past its deadline before the call",
+        MessageState.FAILED: "a definite refusal",
+        MessageState.UNKNOWN: "timeout, reset, 5xx, or the process died",
+    },
+    MessageState.UNKNOWN: {
+        MessageState.ACCEPTED: "proof found at the provider",
+        MessageState.SENT: "a receipt is proof",
+        MessageState.DELIVERED: "a receipt is proof",
+        MessageState.UNDELIVERED: "a receipt is proof",
+        MessageState.FAILED: "a receipt is proof that it failed",
+        MessageState.READY: "fence passed, nothing found: the purpose allows one new attempt",
+        MessageState.HELD: "fence passed, nothing found: a person decides",
+    },
+    MessageState.HELD: {
+        MessageState.ACCEPTED: "late proof",
+        MessageState.SENT: "late proof",
+        MessageState.DELIVERED: "late proof",
+        MessageState.READY: "a person allows a new attempt",
+        MessageState.CANCELLED: "a person lets it go",
+    },
+    MessageState.ACCEPTED: {
+        MessageState.SENT: "receipt",
+        MessageState.DELIVERED: "receipt",
+        MessageState.UNDELIVERED: "receipt",
+        MessageState.FAILED: "receipt",
+        MessageState.CANCELLED: "withdrawn while scheduled at the provider",
+    },
+    MessageState.SENT: {
+        MessageState.DELIVERED: "receipt",
+        MessageState.UNDELIVERED: "receipt",
+        MessageState.FAILED: "receipt",
+    },
+    MessageState.DELIVERED: {},
+    MessageState.UNDELIVERED: {},
+    MessageState.FAILED: {},
+    MessageState.SUPPRESSED: {},
+    MessageState.EXPIRED: {},
+    MessageState.CANCELLED: {},
+}
+
+SURVEY: Mapping[SurveyState, Mapping[SurveyState, str]] = {
+    SurveyState.PLANNED: {
+        SurveyState.OPEN: "its message was accepted by the provider",
+        SurveyState.WITHDRAWN: "its message will not be sent",
+    },
+    SurveyState.OPEN: {
+        SurveyState.ANSWERED: "every question that was asked has its answer",
+        SurveyState.NEEDS_PERSON: "unclear after one clarifying question",
+        SurveyState.LAPSED: "its closing date has passed",
+        SurveyState.WITHDRAWN: "opted out, or the wrong person",
+    },
+    SurveyState.NEEDS_PERSON: {
+        SurveyState.ANSWERED: "a person coded the reply, or a clear one came",
+        SurveyState.LAPSED: "its closing date has passed",
+        SurveyState.WITHDRAWN: "opted out, or the wrong person",
+    },
+    SurveyState.ANSWERED: {},
+    SurveyState.LAPSED: {},
+    SurveyState.WITHDRAWN: {},
+}
+
+TICKET: Mapping[TicketState, Mapping[TicketState, str]] = {
+    TicketState.OPEN: {
+        TicketState.CLAIMED: "a member of staff takes it: one winner",
+        TicketState.CLOSED: "a manager's reasoned override",
+    },
+    TicketState.CLAIMED: {
+        TicketState.RESOLVED: "the handling is recorded: the re-survey is planned",
+        TicketState.OPEN: "given back",
+        TicketState.CLOSED: "a manager's reasoned override",
+    },
+    TicketState.RESOLVED: {
+        TicketState.CLOSED: "the customer was asked again and is satisfied",
+        TicketState.OPEN: "the second answer is low: the next round",
+    },
+    TicketState.CLOSED: {},
+}
+
+PING: Mapping[PingState, Mapping[PingState, str]] = {
+    PingState.PLANNED: {
+        PingState.SENT: "its time has come and the ticket is still open",
+        PingState.CANCELLED: "the ticket was claimed or resolved first",
+    },
+    PingState.SENT: {
+        PingState.ACKNOWLEDGED: "somebody claimed the ticket or acknowledged the ping",
+        PingState.PASSED_ON: "nobody acknowledged it in time: the next in the ladder gets it",
+        PingState.CANCELLED: "the ticket was closed",
+    },
+    PingState.ACKNOWLEDGED: {},
+    PingState.PASSED_ON: {},
+    PingState.CANCELLED: {},
+}
+
+TABLES: Mapping[str, Table] = {
+    "follow-up": FOLLOW_UP,
+    "message": MESSAGE,
+    "survey": SURVEY,
+    "ticket": TICKET,
+    "ping": PING,
+}
+
+_TABLE_OF: Mapping[type[StrEnum], Table] = {
+    FollowUpState: FOLLOW_UP,
+    MessageState: MESSAGE,
+    SurveyState: SURVEY,
+    TicketState: TICKET,
+    PingState: PING,
+}
+
+REACHED = frozenset({MessageState.ACCEPTED, MessageState.SENT, MessageState.DELIVERED})
+"""A message in one of these is at the provider or beyond."""
+
+RANK: Mapping[MessageState, int] = {
+    MessageState.READY: 0,
+    MessageState.SENDING: 1,
+    MessageState.UNKNOWN: 1,
+    MessageState.HELD: 1,
+    MessageState.ACCEPTED: 2,
+    MessageState.SENT: 3,
+    MessageState.DELIVERED: 4,
+    MessageState.UNDELIVERED: 4,
+    MessageState.FAILED: 4,
+}
+"""Receipts come late and out of order: a state only rises in rank (R209)."""
+
+
+def sources_of(target: S) -> tuple[S, ...]:
+    """The states from which `target` may be reached; a store's compare-and-set takes exactly these."""
+    table = _TABLE_OF[type(target)]
+    return tuple(source for source, targets in table.items() if target in targets)
+
+
+def check_move(source: S, target: S) -> None:
+    """Raise IllegalMove unless the table allows source -> target."""
+    if target not in _TABLE_OF[type(source)][source]:
+        raise IllegalMove(f"{type(source).__name__}: {source} -> {target} is not in flows/states.py")
+
+
+def draw(table: Table) -> str:
+    """The Mermaid state diagram of one table, as it stands in docs/states.md."""
+    lines = ["stateDiagram-v2"]
+    first = next(iter(table))
+    lines.append(f"    [*] --> {first}")
+    for source, targets in table.items():
+        lines.extend(f"    {source} --> {target}: {why.replace(':', ',')}" for target, why in targets.items())
+        if not targets:
+            lines.append(f"    {source} --> [*]")
+    return "\n".join(lines)

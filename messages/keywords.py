@@ -1,0 +1,101 @@
+"""STOP, START, HELP and their kin in every language and country: whole messages that are a command.
+
+The list is data (`reading/words/keywords.yaml`); wishes in sentences ("please stop texting me") are read by
+`messages.reading`. Single letters (R, T, N) count only for China. YES, SI, OUI and 1 mean "text me again" only while
+the contact is opted out and no survey is open; otherwise they are an answer.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+
+from messages.reading.lexicon import load, words_of
+from messages.reading.normalise import fold
+
+
+class Command(StrEnum):
+    """What a keyword asks for."""
+
+    OPT_OUT = "opt_out"
+    OPT_IN = "opt_in"
+    HELP = "help"
+    CALLBACK = "callback"
+
+
+@dataclass(frozen=True, slots=True)
+class Keyword:
+    """One keyword: what it asks for, and the countries and languages it is limited to (none: understood everywhere)."""
+
+    command: Command
+    places: frozenset[str]
+    only_opted_out: bool = False
+
+
+_NOISE = re.compile(r"[^0-9a-z\u3400-\u9fff ]+")
+
+
+def bare(text: str) -> str:
+    """The words of a message alone: no punctuation, emoji, quotes or double blanks."""
+    return " ".join(_NOISE.sub(" ", fold(text).replace("'", "")).split())
+
+
+@cache
+def _table() -> dict[str, tuple[Keyword, ...]]:
+    table: dict[str, tuple[Keyword, ...]] = {}
+    for entry in load("keywords")["keywords"]:
+        keyword = Keyword(
+            Command(entry["command"]),
+            frozenset(str(place).casefold() for place in entry.get("only", ())),
+            bool(entry.get("only_opted_out", False)),
+        )
+        for word in words_of(entry["words"]):
+            table[bare(word)] = (*table.get(bare(word), ()), keyword)
+    return table
+
+
+def command_of(
+    text: str,
+    *,
+    language: str | None = None,
+    country: str | None = None,
+    opted_out: bool = False,
+    survey_open: bool = True,
+) -> Command | None:
+    """The command that the whole message is, or None. "TD TD" and "STOP!!" are still one command."""
+    return command_of_bare(
+        bare(text), language=language, country=country, opted_out=opted_out, survey_open=survey_open
+    )
+
+
+def command_of_bare(
+    words: str, *, language: str | None, country: str | None, opted_out: bool, survey_open: bool
+) -> Command | None:
+    """Like command_of, for words that `bare` has cleaned."""
+    table = _table()
+    found = table.get(words) or table.get(_once(words))
+    if not found:
+        return None
+    places = {place.split("-")[0].casefold() for place in (language, country) if place}
+    for keyword in found:
+        if keyword.only_opted_out and (survey_open or not opted_out):
+            continue
+        if not keyword.places or _is_in(keyword.places, places, country):
+            return keyword.command
+    return None
+
+
+def _is_in(wanted: frozenset[str], places: set[str], country: str | None) -> bool:
+    """A known country decides; without one the language does; where nothing is known the keyword counts."""
+    if country:
+        return not wanted.isdisjoint(places if country.casefold() not in _OUTSIDE else ())
+    return not places or not wanted.isdisjoint(places)
+
+
+_OUTSIDE: frozenset[str] = frozenset()
+
+
+def _once(words: str) -> str:
+    """"td td td" -> "td"."""
+    parts = words.split(" ")
+    return parts[0] if len(parts) > 1 and len(set(parts)) == 1 else words

@@ -1,0 +1,88 @@
+"""Faces, thumbs, hearts, stars: emoji, emoticons and WeChat codes as a level, when nothing else is said."""
+
+import re
+from functools import cache
+
+from messages.reading.lexicon import load, words_of
+
+_ASCII_FACE = re.compile(
+    r"(?<![a-z0-9])(?:(?P<good>[:;=8x]['\"]?[-o^]?[)d\]>p*3]+|\^_*\^|\(\^.{0,2}\^\)|<3+|\\o/|:-?>|[:=]]|xd+|c:)"
+    r"|(?P<bad>[:;=8x]['\"]?[-o^]?[(\[<c@]+|>[:.]?[(<]+|t[_.]t|d[:;]|;_;|-_+-|qaq|qwq|orz|:'\(|[:=]-?[/\\|]))(?![a-z0-9])",
+)
+_FLAT = re.compile(r"[:=]-?[/\\|]|-_+-")
+
+
+@cache
+def _levels() -> dict[str, float]:
+    table: dict[str, float] = {}
+    for level, signs in load("faces")["faces"].items():
+        table.update(dict.fromkeys(words_of(signs), float(level)))
+    return table
+
+
+@cache
+def _codes() -> re.Pattern[str]:
+    codes = "|".join(re.escape(code) for code in _wechat())
+    return re.compile(rf"[\[/:]+(?:{codes})\]?|/:(?:{codes})")
+
+
+@cache
+def _wechat() -> dict[str, float]:
+    table: dict[str, float] = {}
+    for level, names in load("faces")["wechat"].items():
+        table.update(dict.fromkeys(words_of(names), float(level)))
+    return table
+
+
+@cache
+def _neutral() -> frozenset[str]:
+    return frozenset(words_of(load("faces")["no_meaning"]))
+
+
+def split(text: str) -> tuple[str, list[float]]:
+    """The text without its faces, and the level each face gives."""
+    levels: list[float] = []
+    if "[" in text or "/" in text:
+        text = _codes().sub(lambda m: _take(levels, _wechat()[re.sub(r"[\[\]/:]", "", m.group())]), text)
+    if not text.isascii():
+        table, neutral = _levels(), _neutral()
+        if not table.keys().isdisjoint(text) or not neutral.isdisjoint(text):
+            kept = []
+            for char in text:
+                if char in table:
+                    levels.append(table[char])
+                    kept.append(" ")
+                else:
+                    kept.append(" " if char in neutral else char)
+            text = "".join(kept)
+    if _may_hold_ascii_face(text):
+        text = _ASCII_FACE.sub(lambda m: _take(levels, _ascii_level(m)), text)
+    return text.strip(), levels
+
+
+def _may_hold_ascii_face(text: str) -> bool:
+    return not _FACE_SIGNS.isdisjoint(text)
+
+
+_FACE_SIGNS = frozenset(":;=^<_\\(")
+
+
+def _ascii_level(match: re.Match[str]) -> float:
+    if _FLAT.fullmatch(match.group()):
+        return 3.0 if "_" not in match.group() else 2.5
+    return 4.5 if match.group("good") else 1.5
+
+
+def _take(levels: list[float], level: float) -> str:
+    levels.append(level)
+    return " "
+
+
+def level_of(levels: list[float]) -> float:
+    """Several faces: the same one repeated says it louder, mixed ones are averaged."""
+    mean = sum(levels) / len(levels)
+    if len(levels) > 1 and mean >= 4:
+        return 5.0
+    if len(levels) > 1 and mean <= 2:
+        return 1.0
+    return float(round(mean)) if mean != 2.5 else 2.0

@@ -1,0 +1,143 @@
+"""What is said beyond the rating: praise, suggestion, complaint, found by words and phrases, clause by clause.
+
+A stated problem decides over praise and wishes, a wish over praise (rule 10). Longest word first, so that 不贵 is not 贵;
+a negator before a word turns it ("不方便", "not friendly", but also "没问题").
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from messages.reading.lexicon import Rule, compile_rule, load, words_of
+from messages.reading.values import Category
+
+
+@dataclass(frozen=True, slots=True)
+class Felt:
+    """What the words of a reply say: how often for and against, whether something is wished, and by which words."""
+
+    praise: tuple[str, ...] = ()
+    complaint: tuple[str, ...] = ()
+    wish: str | None = None
+
+    @property
+    def is_anything(self) -> bool:
+        return bool(self.praise or self.complaint or self.wish)
+
+    def categories(self) -> tuple[Category, ...]:
+        """All that is said, the decisive one first."""
+        said = ((Category.COMPLAINT, self.complaint), (Category.SUGGESTION, self.wish), (Category.PRAISE, self.praise))
+        return tuple(category for category, words in said if words)
+
+    @property
+    def balance(self) -> float:
+        """-1 .. 1: praise against complaints."""
+        total = len(self.praise) + len(self.complaint)
+        return 0.0 if not total else (len(self.praise) - len(self.complaint)) / total
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """Words by their first unit, longest first: (word, feeling)."""
+
+    by_first: Mapping[str, tuple[tuple[str, int], ...]]
+    negators: tuple[str, ...]
+
+
+@cache
+def _words(language: str) -> _Words:
+    spec = load(language)["feelings"]
+    feeling: dict[str, int] = dict.fromkeys(words_of(spec["praise"]), 1)
+    feeling.update(dict.fromkeys(words_of(spec["complaint"]), -1))
+    by_first: dict[str, list[tuple[str, int]]] = {}
+    for word in sorted(feeling, key=len, reverse=True):
+        first = word[0] if language == "zh" else word.split()[0]
+        by_first.setdefault(first, []).append((word, feeling[word]))
+    negators = tuple(sorted(words_of(spec["negators"]), key=len, reverse=True))
+    return _Words({first: tuple(words) for first, words in by_first.items()}, negators)
+
+
+@cache
+def _problems(language: str) -> Rule:
+    return compile_rule(language, "problem", load(language)["problems"])
+
+
+@cache
+def _wishes(language: str) -> re.Pattern[str]:
+    return re.compile("|".join(load(language)["feelings"]["wish"]))
+
+
+def of_chinese(text: str) -> Felt:
+    """The feelings of a Chinese text."""
+    praise: list[str] = []
+    complaint: list[str] = []
+    words = _words("zh")
+    at, size = 0, len(text)
+    while at < size:
+        for word, feeling in words.by_first.get(text[at], ()):
+            if text.startswith(word, at):
+                negator = _negator_before(text, at, words.negators)
+                _note(word, feeling, negator, praise, complaint)
+                at += len(word) - 1
+                break
+        at += 1
+    problem = _problems("zh").find(text, set(text))
+    if problem:
+        complaint.append(problem)
+    wish = _wishes("zh").search(text)
+    return Felt(tuple(praise), tuple(complaint), wish.group() if wish else None)
+
+
+def _negator_before(text: str, at: int, negators: tuple[str, ...]) -> str:
+    before = text[max(0, at - 5) : at]
+    for negator in negators:
+        if before.endswith(negator):
+            return negator
+    for filler in ("很", "那么", "太", "多", "特别", "够", "怎么", "感到", "觉得", "非常", "任何", "什么", "是", "有"):
+        if before.endswith(filler):
+            cut = before[: -len(filler)]
+            return next((negator + filler for negator in negators if cut.endswith(negator)), "")
+    return ""
+
+
+def _note(word: str, feeling: int, negator: str, praise: list[str], complaint: list[str]) -> None:
+    said = negator + word
+    if (feeling > 0) == (not negator):
+        praise.append(said)
+    else:
+        complaint.append(said)
+
+
+def of_english(text: str, words: tuple[str, ...]) -> Felt:
+    """The feelings of an English text; `words` are its words in order."""
+    praise: list[str] = []
+    complaint: list[str] = []
+    table = _words("en")
+    negators = _english_negators()
+    at, size = 0, len(words)
+    while at < size:
+        for phrase, feeling in table.by_first.get(words[at], ()):
+            length = phrase.count(" ") + 1
+            if length == 1 or " ".join(words[at : at + length]) == phrase:
+                before = words[max(0, at - 3) : at]
+                negator = next((w for w in before if w in negators), "")
+                _note(phrase, feeling, f"{negator} " if negator else "", praise, complaint)
+                at += length - 1
+                break
+        at += 1
+    problem = _problems("en").find(text, words)
+    if problem:
+        complaint.append(problem)
+    wish = _wishes("en").search(text)
+    return Felt(tuple(praise), tuple(complaint), wish.group().strip() if wish else None)
+
+
+@cache
+def _english_negators() -> frozenset[str]:
+    return frozenset(words_of(load("en")["feelings"]["negators"]))
+
+
+def together(first: Felt, second: Felt) -> Felt:
+    """A text in two languages."""
+    return Felt(first.praise + second.praise, first.complaint + second.complaint, first.wish or second.wish)

@@ -1,0 +1,258 @@
+"""Satisfaction in words: modifiers and one core word composed into a level 1..5, longest word first.
+
+不太满意 is cut into 不太 + 满意, never into 满意 alone; 不能说不满意 into a double negation + 满意. Words come from the
+`levels` section of the word files. A level word of the satisfied family counts anywhere in a reply; any other evaluation
+counts only when the reply is nothing else ("挺不错", "superb"), since praise of a person is a comment.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from messages.reading.lexicon import load, words_of
+
+_CORES = ("satisfied", "unsatisfied", "great", "good", "average", "bad", "awful")
+_BASE = {"satisfied": 4, "unsatisfied": 2, "great": 5, "good": 4, "average": 3, "bad": 2, "awful": 1}
+SATISFIED_FAMILY = frozenset({"satisfied", "unsatisfied"})
+_NEGATIONS = frozenset({"negation", "soft_negation", "hard_negation"})
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A level found in the text; `whole` when the reply says nothing else; `family` is the core word's list."""
+
+    level: float
+    words: str
+    family: str
+    whole: bool
+    sure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """The level words of one language, by the unit they are cut in: characters (zh) or words (en)."""
+
+    classes: Mapping[str, tuple[str, ...]]
+    longest: int
+    refused_before: tuple[str, ...]
+    refused_after: re.Pattern[str]
+    sarcastic_after: re.Pattern[str]
+    by_word: bool
+
+
+@cache
+def grammar(language: str) -> Grammar:
+    """The level grammar of a language."""
+    spec = load(language)["levels"]
+    classes: dict[str, list[str]] = {}
+    groups = [(name, spec["cores"][name]) for name in _CORES] + list(spec["modifiers"].items())
+    groups += [("before", spec["before"]), ("after", spec["after"])]
+    for name, words in groups:
+        for word in words_of(words):
+            classes.setdefault(word, []).append(name)
+    by_word = language != "zh"
+    return Grammar(
+        classes={word: tuple(names) for word, names in classes.items()},
+        longest=max(len(word.split()) if by_word else len(word) for word in classes),
+        refused_before=words_of(spec["no_rating_before"]),
+        refused_after=_beginning(spec["no_rating_after"]),
+        sarcastic_after=_beginning(spec["sarcastic_after"]),
+        by_word=by_word,
+    )
+
+
+def _beginning(words: str) -> re.Pattern[str]:
+    return re.compile(r"\s*(?:" + "|".join(words_of(words)) + r")(?![a-z])")
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    text: str
+    classes: tuple[str, ...]
+    start: int
+    end: int
+
+
+def _cut(text: str, how: Grammar) -> Iterator[_Piece]:
+    """Cut a clause into the longest pieces the grammar knows; what it does not know has no classes."""
+    if how.by_word:
+        yield from _cut_words(text, how)
+        return
+    at, size = 0, len(text)
+    classes = how.classes
+    while at < size:
+        for length in range(min(how.longest, size - at), 0, -1):
+            piece = text[at : at + length]
+            if piece in classes:
+                break
+        yield _Piece(piece, classes.get(piece, ()), at, at + length)
+        at += length
+
+
+_TOKEN = re.compile(r"[a-z0-9+%/*-]+")
+
+
+def _cut_words(text: str, how: Grammar) -> Iterator[_Piece]:
+    tokens = [(m.group(), m.start(), m.end()) for m in _TOKEN.finditer(text)]
+    at, classes = 0, how.classes
+    while at < len(tokens):
+        for length in range(min(how.longest, len(tokens) - at), 0, -1):
+            piece = " ".join(token for token, _, _ in tokens[at : at + length])
+            if piece in classes:
+                break
+        yield _Piece(piece, classes.get(piece, ()), tokens[at][1], tokens[at + length - 1][2])
+        at += length
+
+
+def find(clauses: tuple[str, ...], language: str) -> Level | None:
+    """The level a reply gives in words, or None. The last one counts: "之前不满意，现在满意了"."""
+    how = grammar(language)
+    found: list[Level] = []
+    only_evaluation = True
+    for clause in clauses:
+        pieces = list(_cut(clause, how))
+        whole = _read_whole(pieces, how, clause)
+        if whole is not None:
+            found.append(whole)
+            continue
+        if _is_filler(pieces):
+            continue
+        only_evaluation = False
+        inside = _read_inside(pieces, how, clause)
+        if inside is not None:
+            found.append(inside)
+    return _decide(found, only_evaluation)
+
+
+def _decide(found: list[Level], only_evaluation: bool) -> Level | None:
+    if not found:
+        return None
+    if only_evaluation:
+        best = found[-1] if len(found) == 1 else _agreed(found)
+        return Level(best.level, best.words, best.family, True, best.sure)
+    family = [level for level in found if level.family in SATISFIED_FAMILY]
+    if not family:
+        return Level(found[-1].level, found[-1].words, found[-1].family, False)
+    best = _agreed(family)
+    return Level(best.level, best.words, best.family, False, best.sure)
+
+
+def _agreed(found: list[Level]) -> Level:
+    """Several evaluations: the last when they agree, the worse with a doubt when they do not."""
+    levels = [level.level for level in found]
+    if min(levels) < 3 <= max(levels):
+        worst = min(found, key=lambda level: level.level)
+        return Level(worst.level, worst.words, worst.family, worst.whole, sure=False)
+    return found[-1]
+
+
+def _is_filler(pieces: list[_Piece]) -> bool:
+    return all("before" in piece.classes or "after" in piece.classes or "filler" in piece.classes for piece in pieces)
+
+
+def _core(piece: _Piece) -> str | None:
+    for name in piece.classes:
+        if name in _BASE:
+            return name
+    return None
+
+
+def _read_whole(pieces: list[_Piece], how: Grammar, clause: str) -> Level | None:
+    """A clause that is fillers + modifiers + core words + fillers and nothing else."""
+    cores = [i for i, piece in enumerate(pieces) if _core(piece)]
+    if not cores or any(not piece.classes for piece in pieces):
+        return None
+    at = cores[-1]
+    if len(cores) > 1 and not _same_side(pieces, cores):
+        return None
+    if any("after" not in piece.classes and "filler" not in piece.classes for piece in pieces[at + 1 :]):
+        return None
+    return _compose(pieces, at, how, clause, whole=True)
+
+
+def _same_side(pieces: list[_Piece], cores: list[int]) -> bool:
+    bases = {_BASE[_core(pieces[i]) or "average"] for i in cores}
+    return max(bases) - min(bases) <= 1
+
+
+def _read_inside(pieces: list[_Piece], how: Grammar, clause: str) -> Level | None:
+    """A word of the satisfied family somewhere in a longer clause."""
+    for at in range(len(pieces) - 1, -1, -1):
+        core = _core(pieces[at])
+        if core in SATISFIED_FAMILY:
+            return _compose(pieces, at, how, clause, whole=False)
+    return None
+
+
+def _compose(pieces: list[_Piece], at: int, how: Grammar, clause: str, *, whole: bool) -> Level | None:
+    core = pieces[at]
+    family = _core(core) or "average"
+    before, after = clause[: core.start], clause[core.end :]
+    if how.sarcastic_after.match(after):
+        return Level(1, core.text + after, family, whole)
+    if how.refused_after.match(after) or _refused_before(before, how):
+        return None
+    level, first = _BASE[family], at
+    level = float(level)
+    negated = False
+    for i in range(at - 1, -1, -1):
+        kinds = pieces[i].classes
+        if not kinds or _core(pieces[i]):
+            break
+        moved = _apply(kinds, level, family, negated)
+        if moved is None:
+            if "filler" in kinds or (whole and "before" in kinds):
+                continue
+            break
+        level, first = moved, i
+        negated = negated or bool(_NEGATIONS & set(kinds)) or "double_negation" in kinds
+    return Level(level, clause[pieces[first].start : core.end], family, whole)
+
+
+def _refused_before(before: str, how: Grammar) -> bool:
+    if how.by_word:
+        padded = f" {before.strip()} "
+        return any(f" {word} " in padded for word in how.refused_before)
+    return any(before.endswith(word) or before.startswith(word) for word in how.refused_before)
+
+
+def _apply(kinds: tuple[str, ...], level: float, family: str, negated: bool) -> float | None:
+    """The level after one more modifier to the left, or None when this piece is no modifier."""
+    for kind in kinds:
+        match kind:
+            case "strong":
+                return _stronger(level, family, negated)
+            case "comparative":
+                return min(level, 4.0) if level > 3 else max(level, 2.0) if not negated else level
+            case "barely":
+                return 3.0 if level > 3 else level
+            case "little":
+                return max(level, 2.0) if level < 3 else level
+            case "double_negation":
+                return 3.0 if family in {"satisfied", "good", "great"} else level
+            case "negation" | "soft_negation":
+                return _negated(level, family, negated)
+            case "hard_negation":
+                return 1.0 if _BASE[family] >= 4 else _negated(level, family, negated)
+    return None
+
+
+def _stronger(level: float, family: str, negated: bool) -> float:
+    if family == "average" and not negated:
+        return 2.5
+    if level > 3:
+        return 5.0 if not negated else 4.0
+    return max(1.0, level - 1) if level < 3 else level
+
+
+def _negated(level: float, family: str, negated: bool) -> float:
+    if negated:
+        return 3.0
+    if family == "great":
+        return 3.0
+    if family in {"satisfied", "good"}:
+        return 2.0
+    if family == "average":
+        return 2.0
+    return 3.0 if family in {"unsatisfied", "awful"} else 4.0

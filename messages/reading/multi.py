@@ -1,0 +1,164 @@
+"""Several answers in one message: "5 5 4", "1.4 2.5 3.5", "1是2否3是4是", "554", "都给5分", "all 5", "满意 满意 一般"."""
+
+import re
+
+from messages.reading import faces, levels, numbers, scales
+from messages.reading.lexicon import load, words_of
+from messages.reading.scales import Number
+from messages.reading.values import Question, Scale
+
+Answers = tuple[Number | None, ...]
+
+_HAN = "零一二两三四五六七八九十"
+_VALUE = rf"(?:10|100|\d(?:\.5)?|\d\d(?!\d)|[{_HAN}])"
+_ALL = re.compile(
+    rf"(?:全部?|都|均|统一|各|每项|每题|所有|一律|全都|都是|统统)(?:给|打|是|选|为|评|算)?(?:你们|个)?(?P<han>\d{{1,3}}|[{_HAN}])(?: ?分|星)?"
+    rf"|(?P<han3>\d{{1,3}}|[{_HAN}])(?: ?分|星)?(?:全部|都是|全是)"
+    r"|\b(?:all|everything|every one|each|both|straight)(?: (?:of them|is|are|a|an|questions?|for|gets?|get|round|around|three|two|four))* ?(?P<latin>\d{1,3}|one|two|three|four|five|six|seven|eight|nine|ten)(?:s|'s)?\b"
+    r"|\b(?P<latin2>\d{1,3}|one|two|three|four|five|six|seven|eight|nine|ten)(?:s|'s)? (?:for all|for everything|for each|across the board|all round|all around|to all|for both|on all|all the way|for every)"
+)
+_ALL_FULL = re.compile(r"(?:全部?|都|全都|统统|各项|每项)(?:是|给|打)?(?:满分|五星)|全满分|(?:all|full|top) (?:full |top )?marks|(?:满分){2,}")
+_LABELLED = re.compile(
+    rf"(?:q|question |第|问题|题|no\.? ?|#)?(?P<no>[1-9]|[一二三四五六七八九])(?:题|问|项|个)?(?P<sep>\.(?!\d{{2}})|:|、|\)|-|=|是|选|给|打|得|,| is | was |\. | )\s*(?P<value>\d{{1,3}}(?:\.5)?|[{_HAN}]+|[a-z]+|[一-鿿]+)(?:分|星)?"
+)
+_YES_NO_LABELLED = re.compile(r"(?:q|第)?(?P<no>[1-9])[.、:题 ]*(?P<value>不是|没有|是|否|有|没|对|不|yes|no|y|n)(?![a-z])")
+
+
+def find(text: str, latin: str, question: Question) -> Answers | None:
+    """One score or None per question, in the order of the questions; None where the message is no such list."""
+    if question.n_questions < 2 or question.scale is Scale.TEXT:
+        return None
+    for read in (_the_same_for_all, _labelled_yes_no, _labelled, _listed, _run_together, _named, _in_words):
+        answers = read(latin, question)
+        if answers is not None:
+            return answers
+    return None
+
+
+def _checked(values: list[float | None], question: Question) -> Answers | None:
+    if not values or all(value is None for value in values):
+        return None
+    return tuple(None if v is None or not scales.is_on(question.scale, v) else scales.tidy(v) for v in values)
+
+
+def _the_same_for_all(text: str, question: Question) -> Answers | None:
+    high = scales.ENDS[question.scale][1]
+    if _ALL_FULL.search(text):
+        return (high,) * question.n_questions
+    found = _ALL.search(text)
+    if not found:
+        return None
+    value = numbers.number_of(found["han"] or found["han3"] or found["latin"] or found["latin2"])
+    if value is None or not scales.is_on(question.scale, value):
+        return None
+    return (scales.tidy(value),) * question.n_questions
+
+
+def _labelled_yes_no(text: str, question: Question) -> Answers | None:
+    if question.scale is not Scale.YESNO:
+        return None
+    pairs = [(int(m["no"]), m["value"]) for m in _YES_NO_LABELLED.finditer(text)]
+    if len(pairs) < 2 and not (pairs and len(text) < 6):
+        words = [_yes_no(word) for word in re.findall(r"不是|没有|[a-z]+|[一-鿿]|\d", text)]
+        known = [word for word in words if word is not None]
+        return tuple(known) if len(known) == question.n_questions == len(words) else None
+    return _by_number({no: _yes_no(value) for no, value in pairs}, question)
+
+
+def _yes_no(word: str) -> int | None:
+    for language in ("zh", "en"):
+        spec = load(language)["yesno"]
+        if word in words_of(spec["yes"]):
+            return 1
+        if word in words_of(spec["no"]):
+            return 0
+    return None
+
+
+def _by_number(pairs: dict[int, float | None], question: Question) -> Answers | None:
+    if not pairs or max(pairs) > question.n_questions:
+        return None
+    return _checked([pairs.get(no) for no in range(1, question.n_questions + 1)], question)
+
+
+def _labelled(text: str, question: Question) -> Answers | None:
+    """"1.4 2.5 3.5", "1. 3 2. 4", "Q1 5 Q2 4", "第一题5分，第二题4分": question, then answer."""
+    pairs: list[tuple[int, float]] = []
+    at = 0
+    for found in _LABELLED.finditer(text):
+        if found.start() < at:
+            continue
+        number = numbers.number_of(found["no"])
+        value = numbers.number_of(found["value"]) if not found["value"].isalpha() or found["value"] in _SMALL else None
+        if value is None:
+            level = levels.find((found["value"],), "zh") or levels.find((found["value"],), "en")
+            value = scales.of_level(question.scale, level.level) if level and level.whole else None
+        if number is None or value is None:
+            continue
+        pairs.append((int(number), value))
+        at = found.end()
+    order = [number for number, _ in pairs]
+    if len(pairs) < 2 or order != sorted(set(order)) or order[0] != 1:
+        return None
+    if len(pairs) < question.n_questions and len(re.findall(r"\d+", text)) == question.n_questions:
+        return None
+    return _by_number(dict(pairs), question)
+
+
+_SMALL = frozenset("zero one two three four five six seven eight nine ten 一 二 两 三 四 五 六 七 八 九 十 零".split())
+_LIST = re.compile(rf"^\W*(?:{_VALUE}|[a-z]+)(?: ?(?:分|星))?(?:(?:[\s,，、/;；|。&+-]|and|\.\s)+(?:{_VALUE}|[a-z]+)(?: ?(?:分|星))?)*\W*$")
+_ITEM = re.compile(rf"(?<![\d.]){_VALUE}(?![\d])|[a-z]+")
+
+
+def _listed(text: str, question: Question) -> Answers | None:
+    """"5 5 4", "5,4,5", "五 四 五", "five four five", "5 - 4"."""
+    values: list[float | None] = []
+    if not _LIST.match(text):
+        return None
+    for found in _ITEM.findall(text):
+        value = numbers.number_of(found)
+        if value is None and found not in {"and", "then", "thanks", "please"}:
+            return None if found not in {"skip", "na", "pass", "none"} else None
+        if value is not None:
+            values.append(value)
+    return _checked(values, question) if len(values) == question.n_questions else None
+
+
+def _run_together(text: str, question: Question) -> Answers | None:
+    """n digits without separators are n answers."""
+    digits = text.strip(" .。!,，~")
+    if len(digits) != question.n_questions:
+        return None
+    if digits.isdigit():
+        return _checked([float(c) for c in digits], question)
+    values = [numbers.number_of(c) for c in digits]
+    return _checked(values, question) if all(v is not None for v in values) else None
+
+
+def _named(text: str, question: Question) -> Answers | None:
+    """"态度5分，速度4分，价格3分", "service 5, food 4, price 3": as many ratings as questions, in order."""
+    found = [float(value) for value in numbers.ratings(text)]
+    if len(found) == question.n_questions:
+        return _checked(list(found), question)
+    return None
+
+
+def _in_words(text: str, question: Question) -> Answers | None:
+    """"满意 满意 一般", "good, good, ok" and "👍👍👎"."""
+    left, shown = faces.split(text)
+    if not left.strip() and len(shown) == question.n_questions:
+        return tuple(scales.of_level(question.scale, level) for level in shown)
+    parts = [part for part in re.split(r"[\s,，、;；。/]+", text) if part]
+    if len(parts) != question.n_questions:
+        return None
+    values: list[float | None] = []
+    for part in parts:
+        level = levels.find((part,), "zh") or levels.find((part,), "en")
+        if level is None or not level.whole:
+            number = numbers.number_of(part.rstrip("分星"))
+            if number is None:
+                return None
+            values.append(number)
+        else:
+            values.append(scales.of_level(question.scale, level.level))
+    return _checked(values, question)

@@ -1,0 +1,119 @@
+"""Folds a reply into one spelling: what people type in a hundred ways becomes one text the word files can name.
+
+Each character is folded by itself (compatibility forms, case, accents, Traditional to Simplified, numerals in circles),
+so the cost is linear for any input and decomposed text cannot slow it down. Bidi marks, zero-width characters, variation
+selectors and skin tones vanish. Nothing here knows what a word means.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+MOST_READ = 2_400  # an SMS ends at 1,600 characters; beyond this only the beginning and the end of a text are read
+_HEAD, _TAIL = 1_800, 600
+
+_CIRCLED = {
+    **{chr(0x2776 + i): str(i + 1) for i in range(10)},  # ❶
+    **{chr(0x2780 + i): str(i + 1) for i in range(10)},  # ➀
+    **{chr(0x278A + i): str(i + 1) for i in range(10)},  # ➊
+    **{chr(0x24F5 + i): str(i + 1) for i in range(10)},  # ⓵
+    **{chr(0x2160 + i): str(i + 1) for i in range(10)},  # Ⅰ
+    **{chr(0x2170 + i): str(i + 1) for i in range(10)},  # ⅰ
+    **{chr(0x2488 + i): f"{i + 1}. " for i in range(10)},  # ⒈
+    **{chr(0x2474 + i): f"{i + 1} " for i in range(10)},  # ⑴
+    **{chr(0x3220 + i): "一二三四五六七八九十"[i] for i in range(10)},  # ㈠
+}
+_SIGNS = {
+    "½": ".5", "⓪": "0", "⓿": "0", "🔟": "10", "％": "%", "⁄": "/", "∕": "/", "÷": "/", "〇": "零", "○": "○",
+    "“": '"', "”": '"', "「": '"', "」": '"', "『": '"', "』": '"', "【": '"', "】": '"', "《": '"', "》": '"',
+    "‘": "'", "’": "'", "´": "'", "`": "'", "＇": "'", "ʼ": "'",
+    "—": "-", "–": "-", "−": "-", "‐": "-", "‑": "-", "―": "-", "〜": "~", "～": "~", "∼": "~",
+    "…": "...", "⋯": "...", "\n": "\n", "\r": "\n", "\u2028": "\n", "\u2029": "\n", "\t": " ", "\u3000": " ",
+    "🌟": "⭐", "✭": "★", "✨": "✨", "ß": "ss", "×": "x",
+    "⭐": "⭐", "️": "", "🅰": "a", "🅱": "b",
+}  # fmt: skip
+_GONE = {"Cf", "Cc", "Mn", "Me", "Cs", "Co", "Cn"}
+_LAST_LATIN, _MORE_LATIN = 0x024F, range(0x1E00, 0x1F00)
+
+
+@cache
+def _simplified() -> dict[str, str]:
+    """Traditional character -> Simplified, from words/characters.txt."""
+    table: dict[str, str] = {}
+    text = (files("messages.reading") / "words" / "characters.txt").read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if line and not line.startswith("#"):
+            simplified, traditional = line.split("\t")
+            table.update(dict.fromkeys(traditional, simplified))
+    return table
+
+
+class _Folding(dict[int, str]):
+    """str.translate's table, filled with each character the first time it is met."""
+
+    def __missing__(self, code: int) -> str:
+        folded = self[code] = _fold(chr(code))
+        return folded
+
+
+def _fold(char: str) -> str:
+    known = _SIGNS.get(char) or _CIRCLED.get(char)
+    if known is not None:
+        return known
+    if 0x1F3FB <= ord(char) <= 0x1F3FF or unicodedata.category(char) in _GONE:
+        return ""
+    if unicodedata.category(char).startswith("Z"):
+        return " "
+    decimal = unicodedata.decimal(char, None)
+    if decimal is not None:
+        return str(decimal)
+    folded = unicodedata.normalize("NFKC", char).casefold()[:8]
+    return "".join(_simplified().get(c, c) for c in map(_without_accent, folded))
+
+
+def _without_accent(char: str) -> str:
+    if ord(char) > _LAST_LATIN and ord(char) not in _MORE_LATIN:
+        return char
+    return unicodedata.normalize("NFKD", char)[0]
+
+
+_FOLDING = _Folding()
+_BLANKS = re.compile(r"[ ]{2,}| ?\n\s*")
+_BETWEEN_HAN = re.compile(r"(?<=[一-鿿]) +(?=[一-鿿])")
+_HAN = re.compile(r"[㐀-鿿]")
+_WORD = re.compile(r"[a-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One reply, folded: `text` as typed, `han` for the Chinese rules, `latin` for the English ones, `words` in it."""
+
+    raw: str
+    text: str
+    han: str
+    latin: str
+    words: tuple[str, ...]
+
+
+def fold(text: str) -> str:
+    """The text in one spelling, blanks collapsed, at most MOST_READ characters of it."""
+    if len(text) > MOST_READ:
+        text = f"{text[:_HEAD]}\n{text[-_TAIL:]}"
+    folded = text.translate(_FOLDING)
+    if "  " in folded or "\n" in folded:
+        folded = _BLANKS.sub(_one_blank, folded)
+    return folded.strip()[:MOST_READ]
+
+
+def _one_blank(match: re.Match[str]) -> str:
+    return "\n" if "\n" in match.group() else " "
+
+
+def message(text: str) -> Message:
+    """Fold a reply and lay it out for the rules of each language."""
+    folded = fold(text)
+    han = _BETWEEN_HAN.sub("", folded) if _HAN.search(folded) else ""
+    latin = folded.replace("'", "")
+    return Message(text, folded, han, latin, tuple(_WORD.findall(latin)))
