@@ -1,8 +1,9 @@
 """The programs and templates in force, read from their version rows. Files only feed the rows (`stock`)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 from bot.store import programs as store
@@ -97,29 +98,36 @@ def stock(db: Database, names: Sequence[str], now: datetime) -> tuple[str, ...]:
 
     A content that is there already changes nothing. Ids of the programs; ProgramError names file and line.
     """
+    return stock_texts(db, dict(read_program(name) for name in names), now)
+
+
+def stock_texts(db: Database, texts: Mapping[str, str], now: datetime) -> tuple[str, ...]:
+    """As `stock`, from file name -> YAML text."""
     templates = shipped()
-    texts = [_read(name) for name in names]
-    ids = []
+    programs = [(load_program(text, file, knows=knows_template), text) for file, text in texts.items()]
     with db.write() as session:
         for template in templates:
             store.add_template(session, template, now)
-        for file, text in texts:
-            program = load_program(text, file, knows=knows_template)
+        for program, text in programs:
             store.add_program(session, program.id, digest_of(text), text, now)
-            ids.append(program.id)
-    return tuple(ids)
+    return tuple(program.id for program, _ in programs)
 
 
 def knows_template(program_id: str, name: str) -> bool:
     """Is there a shipped template of this name for this program?"""
     try:
-        Catalog.of(shipped()).find(name, program=program_id, language="zh")
+        _shipped_catalog().find(name, program=program_id, language="zh")
     except TemplateError:
         return False
     return True
 
 
-def _read(name: str) -> tuple[str, str]:
+@cache
+def _shipped_catalog() -> Catalog:
+    return Catalog.of(shipped())
+
+
+def read_program(name: str) -> tuple[str, str]:
     """(file name, YAML text) of a shipped program or of a file."""
     if name in shipped_program_ids():
         return f"{name}.yaml", shipped_program_text(name)

@@ -76,6 +76,8 @@ def may_contact(
     forbidden = _forbidden(purpose, standing)
     if forbidden:
         return No(forbidden)
+    if purpose in ALWAYS:
+        return Yes()
     if standing.paused_until and standing.paused_until > now:
         return Later(standing.paused_until, "paused")
     opening = _opening(now, permits, calendar, standing.zone, exempt_from_windows)

@@ -97,6 +97,16 @@ def load_program(
     return program
 
 
+def override_text(text: str, file: str, overrides: Mapping[str, Any]) -> str:
+    """The YAML of a program with some values replaced: a version of its own, for a rehearsal."""
+    if not overrides:
+        return text
+    data = read_yaml(text, file).data
+    for dotted, value in overrides.items():
+        data = _override(data, dotted.split("."), value, file, dotted)
+    return yaml.safe_dump(data, allow_unicode=True, sort_keys=False)
+
+
 def shipped_program_ids() -> tuple[str, ...]:
     """Ids of the programs in the package, in alphabetical order."""
     folder = resources.files("flows").joinpath("programs")

@@ -266,10 +266,17 @@ def _any_day(program: Program, flow: Flow) -> Permits:
 def _day_group(
     program: Program, flow: Flow, anchor: Anchor, zone: ZoneInfo, nominal: date, occasion: str, calendar: Calendar
 ) -> Group:
+    return Group(anchor.zone, anchor.on, occasion, day_slot(program, flow, anchor.on, zone, nominal, calendar))
+
+
+def day_slot(
+    program: Program, flow: Flow, event_on: date | None, zone: ZoneInfo, nominal: date, calendar: Calendar
+) -> Slot:
+    """When a date-based step of this flow goes out whose nominal date is given."""
     slot = place_day(
-        nominal, event_on=anchor.on, deadline=None, permits=program.permits(flow), calendar=calendar, zone=zone
+        nominal, event_on=event_on, deadline=None, permits=program.permits(flow), calendar=calendar, zone=zone
     )
-    return Group(anchor.zone, anchor.on, occasion, with_expiry(slot, flow.valid_for, zone))
+    return with_expiry(slot, flow.valid_for, zone)
 
 
 def _planned_now(program: Program, nominal: date, today: date, until: date, flow: Flow) -> bool:

@@ -205,7 +205,7 @@ def _unhappy_or_done(
         return
     if talk.resurvey_of and not remaining:
         yield CloseTicket(f"asked again: {booked[-1].because}")
-    if quiet:
+    if quiet or talk.on_page:
         return
     if talk.late:
         yield Say("late_thanks", "thanks", "answered after the closing date")
@@ -216,6 +216,9 @@ def _unhappy_or_done(
 
 
 def _remaining(talk: Conversation, booked: list[BookAnswer]) -> list[Question]:
+    """What is still to be asked; a page has shown everything, and what was left out there is not asked again."""
+    if talk.on_page:
+        return []
     answered = {answer.question for answer in booked}
     return [question for question in talk.open_questions if question.id not in answered]
 
@@ -294,7 +297,14 @@ def _reminders(program: Program) -> tuple[str, ...]:
 
 
 def _comment(talk: Conversation, reading: Reading, text: str, at: datetime, calendar: Calendar) -> Iterator[Decision]:
-    yield KeepComment(reading, f"{reading.category or 'comment'}: {', '.join(reading.because)}")
+    because = f"{reading.category or 'comment'}: {', '.join(reading.because)}"
+    asked = talk.open_questions[0] if talk.open_questions and not talk.on_page else None
+    booked: list[BookAnswer] = []
+    if asked and asked.scale is Scale.TEXT:
+        booked = [BookAnswer(asked.id, reading, None, None, None, because)]
+        yield from booked
+    else:
+        yield KeepComment(reading, because)
     flag = _watched(talk, reading)
     if flag or reading.category is Category.COMPLAINT:
         if talk.survey and not talk.late and not talk.correcting:
@@ -306,8 +316,13 @@ def _comment(talk: Conversation, reading: Reading, text: str, at: datetime, cale
         yield AddToTicket("more words from the customer")
     elif reading.needs_person:
         yield HoldForPerson("free words that should not be trusted alone")
+    elif booked and (remaining := _remaining(talk, booked)):
+        yield AskQuestion(remaining[0].id, "next question")
     else:
-        yield Say("comment_thanks", "comment", "thanked for the words")
+        if booked:
+            yield from _settle(talk, finished=True, unhappy=False)
+        if not talk.on_page:
+            yield Say("comment_thanks", "comment", "thanked for the words")
 
 
 def _unclear(talk: Conversation, reading: Reading) -> Iterator[Decision]:

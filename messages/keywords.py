@@ -63,9 +63,7 @@ def command_of(
     survey_open: bool = True,
 ) -> Command | None:
     """The command that the whole message is, or None. "TD TD" and "STOP!!" are still one command."""
-    return command_of_bare(
-        bare(text), language=language, country=country, opted_out=opted_out, survey_open=survey_open
-    )
+    return command_of_bare(bare(text), language=language, country=country, opted_out=opted_out, survey_open=survey_open)
 
 
 def command_of_bare(
@@ -96,6 +94,6 @@ _OUTSIDE: frozenset[str] = frozenset()
 
 
 def _once(words: str) -> str:
-    """"td td td" -> "td"."""
+    """ "td td td" -> "td"."""
     parts = words.split(" ")
     return parts[0] if len(parts) > 1 and len(set(parts)) == 1 else words

@@ -171,10 +171,11 @@ def say(
     columns = wording.compose(
         subject.runtime, program, template, customer.language, customer.zone, {**variables, **(extra or {})}
     )
-    message_id = messages.put(
+    messages.put(
         session,
         {
             **columns,
+            "reason": because,
             "dedupe_key": f"inbound:{subject.inbound.id}:{kind}",
             "customer_id": customer.id,
             "inbound_id": subject.inbound.id,
@@ -188,8 +189,6 @@ def say(
             "expires_at": None,
         },
     )
-    if message_id is not None:
-        note(session, subject, "said", because, message_id=message_id, data={"template": template})
 
 
 def _ask(session: Session, subject: Subject, question: str, because: str) -> None:

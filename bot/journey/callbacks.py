@@ -94,6 +94,7 @@ def _write_ping(session: Session, subject: Subject, ping: PingRow, member: Staff
         session,
         {
             **columns,
+            "reason": f"{ping.step} of the ladder: {ping.role}",
             "dedupe_key": f"ticket:{ticket.id}:{ping.round}:{ping.step}:{ping.role}:{member.id}",
             "staff_id": member.id,
             "ticket_id": ticket.id,
@@ -270,6 +271,7 @@ def hear_staff(session: Session, runtime: Runtime, member: StaffRow, reply: Inbo
         session,
         {
             "body": answer,
+            "reason": "answer to a member of staff",
             "dedupe_key": f"inbound:{reply.id}:staff",
             "staff_id": member.id,
             "inbound_id": reply.id,

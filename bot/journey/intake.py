@@ -21,6 +21,7 @@ from bot.shelf import InForce
 from bot.store import customers, events, follow_ups, settings, trail
 from bot.store.tables import CustomerRow, EnrolmentRow
 from flows import plan, sampling
+from flows.decisions import PlanFollowUp, Selection
 from flows.events import Event
 from flows.program import Flow, Program, Sample, field_kind
 from flows.timing import add
@@ -482,9 +483,7 @@ def _note_planned(runtime: Runtime, in_force: InForce) -> None:
         )
 
 
-def selection_of(
-    runtime: Runtime, session: Session, in_force: InForce, flow: Flow, today: date
-) -> plan.Selection | None:
+def selection_of(runtime: Runtime, session: Session, in_force: InForce, flow: Flow, today: date) -> Selection | None:
     """Who is meant by a set-based flow as seen on `today`: the planner inserts it, the forecast counts it."""
     kind = plan.needs_anchor(flow)
     assert kind is not None
@@ -544,7 +543,7 @@ def _plan_sample(runtime: Runtime, in_force: InForce, flow: Flow, trigger: Sampl
             each for each in follow_ups.members(session, program.id, flow.audience, today) if each not in barred
         ]
         drawn = sampling.draw(eligible, trigger.sample, seed)
-        planned = plan.PlanFollowUp(flow.id, occasion, slot, flow.purpose, f"drawn for {occasion}")
+        planned = PlanFollowUp(flow.id, occasion, slot, flow.purpose, f"drawn for {occasion}")
         for customer_id in drawn:
             follow_ups.plan(session, owner, customer_id, planned)
         lines = [

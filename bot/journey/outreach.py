@@ -12,10 +12,10 @@ Next: replies.py.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
@@ -38,6 +38,7 @@ from flows.states import FollowUpState, MessageState, SurveyState, TicketState
 from flows.timing import NO_PERMITTED_DAY, SOFT_OVERRIDE, Permits, add_to_instant, is_open, is_reachable, next_opening
 from messages.catalog import Purpose
 
+T = TypeVar("T")
 BATCH = 500
 CALL = timedelta(seconds=5)
 """A claimed call that has not begun by then is given back."""
@@ -265,6 +266,7 @@ def _put(session: Session, subject: Subject, due: _Due, row: FollowUpRow, step: 
         session,
         {
             **columns,
+            "reason": row.reason,
             "dedupe_key": f"follow-up:{row.id}:1:{point.channel}",
             "customer_id": customer.id,
             "follow_up_id": row.id,
@@ -354,7 +356,7 @@ def next_dispatch(runtime: Runtime) -> datetime | None:
         return messages.next_ready(session)
 
 
-async def _in_thread(runtime: Runtime, step: Any, *args: Any) -> Any:
+async def _in_thread(runtime: Runtime, step: Callable[..., T], *args: Any) -> T:
     """Database work beside the event loop; in it where the database lives in memory and has one thread."""
     if runtime.db.in_memory:
         return step(runtime, *args)
@@ -487,7 +489,7 @@ def note_accepted(session: Session, runtime: Runtime, rows: Sequence[MessageRow]
             trail.line(
                 now,
                 "resurvey" if source and source.flow == RESURVEY else "message",
-                source.reason if source else f"{row.purpose}",
+                row.reason,
                 customer_id=row.customer_id,
                 program_id=source.program_id if source else "",
                 flow=source.flow if source else "",

@@ -221,7 +221,7 @@ def country_of(address: str) -> str | None:
         number = phonenumbers.parse(address, None)
     except phonenumbers.NumberParseException:
         return None
-    return phonenumbers.region_code_for_country_code(number.country_code)
+    return phonenumbers.region_code_for_country_code(number.country_code or 0)
 
 
 # ----- answers that are no text: the survey page, and a person who codes an unclear reply

@@ -64,7 +64,7 @@ def _measure(dialect: str, field: str, today: Any) -> tuple[ColumnElement[Any], 
 
 
 def _attribute(dialect: str, field: str, op: str, value: Literal, kind: str) -> ColumnElement[bool]:
-    attributes = col(CustomerRow.attributes)
+    attributes: Any = col(CustomerRow.attributes)
     if dialect == "sqlite":
         path = f'$."{field}"'
         type_of = func.json_type(attributes, path)

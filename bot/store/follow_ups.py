@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from bot.store.audiences import condition
 from bot.store.rows import for_update, insert_once, move, move_many, on_conflict_do_nothing, table_of
-from bot.store.tables import CustomerRow, EnrolmentRow, FollowUpRow, Id, Instant
+from bot.store.tables import ContactPointRow, CustomerRow, EnrolmentRow, FollowUpRow, Id, Instant
 from flows.decisions import Group, PlanFollowUp, Selection
 from flows.plan import Anchor
 from flows.states import FollowUpState
@@ -196,6 +196,10 @@ def next_due(session: Session) -> datetime | None:
     return session.exec(statement).first()
 
 
+def count(session: Session) -> int:
+    return session.exec(select(func.count()).select_from(FollowUpRow)).one()
+
+
 def get(session: Session, follow_up_id: int) -> FollowUpRow | None:
     return session.get(FollowUpRow, follow_up_id)
 
@@ -253,14 +257,38 @@ def of_customer(session: Session, customer_id: int, limit: int = 200) -> Sequenc
     return session.exec(statement).all()
 
 
-def planned_between(session: Session, start: datetime, end: datetime) -> Sequence[FollowUpRow]:
-    """What stands planned in a span, for the forecast."""
+def planned_by_day(session: Session, start: datetime, end: datetime) -> list[tuple[date, str, str, int, datetime]]:
+    """(day, program, flow, count, earliest due) of what stands planned in a span, for the forecast."""
+    table = table_of(FollowUpRow)
     statement = (
-        select(FollowUpRow)
-        .where(FollowUpRow.state == FollowUpState.PLANNED, FollowUpRow.due_at >= start, FollowUpRow.due_at < end)
-        .order_by(col(FollowUpRow.due_at))
+        core_select(
+            table.c.intended_on,
+            table.c.program_id,
+            table.c.flow,
+            func.count(),
+            func.min(table.c.due_at, type_=Instant()),
+        )
+        .where(table.c.state == str(FollowUpState.PLANNED), table.c.due_at >= start, table.c.due_at < end)
+        .group_by(table.c.intended_on, table.c.program_id, table.c.flow)
     )
-    return session.exec(statement).all()
+    return [(day, program, flow, count, due_at) for day, program, flow, count, due_at in session.execute(statement)]
+
+
+def left_out(session: Session, program_id: str, audience: Any, today: date, *, marketing: bool) -> dict[str, int]:
+    """How many of those who are meant a rule leaves out: rule -> customers."""
+    usable = exists().where(
+        col(ContactPointRow.customer_id) == col(CustomerRow.id), col(ContactPointRow.suppressed_at).is_(None)
+    )
+    rules = {"opted out": col(CustomerRow.opted_out_at).is_not(None), "no usable channel": ~usable}
+    if marketing:
+        rules["no marketing consent"] = col(CustomerRow.marketing_consent_at).is_(None)
+    statement = (
+        core_select(*(func.count().filter(rule) for rule in rules.values()))
+        .select_from(table_of(EnrolmentRow))
+        .join(table_of(CustomerRow), col(CustomerRow.id) == col(EnrolmentRow.customer_id))
+        .where(col(EnrolmentRow.program_id) == program_id, condition(session, audience, today))
+    )
+    return dict(zip(rules, session.execute(statement).one(), strict=True))
 
 
 def sampled_since(session: Session, program_id: str, flow: str, since: date) -> set[int]:

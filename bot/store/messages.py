@@ -129,7 +129,7 @@ def settle(session: Session, outcomes: Sequence[Mapping[str, Any]]) -> None:
                 provider_id=func.coalesce(bindparam("b_provider_id"), messages.c.provider_id),
                 retry_at=bindparam("b_retry_at"),
                 sent_at=func.coalesce(bindparam("b_sent_at"), messages.c.sent_at),
-                reason=bindparam("b_error"),
+                reason=func.coalesce(func.nullif(bindparam("b_error"), ""), messages.c.reason),
             )
         )
         keys = ("row", "provider_id", "retry_at", "sent_at", "error")
@@ -207,8 +207,8 @@ def doubt(session: Session, message_ids: Sequence[int], because: str) -> int:
 
 def provider_ids_known(session: Session, channel: str, provider_ids: Sequence[str]) -> set[str]:
     """Which of the provider's messages are ours already."""
-    statement = core_select(MessageRow.provider_id).where(
-        MessageRow.channel == channel, col(MessageRow.provider_id).in_(list(provider_ids))
+    statement = core_select(col(MessageRow.provider_id)).where(
+        col(MessageRow.channel) == channel, col(MessageRow.provider_id).in_(list(provider_ids))
     )
     return {row[0] for row in session.execute(statement)}
 

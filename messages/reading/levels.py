@@ -193,8 +193,7 @@ def _compose(pieces: list[_Piece], at: int, how: Grammar, clause: str, *, whole:
         return Level(1, core.text + after, family, whole)
     if how.refused_after.match(after) or _refused_before(before, how):
         return None
-    level, first = _BASE[family], at
-    level = float(level)
+    level, first = float(_BASE[family]), at
     negated = False
     for i in range(at - 1, -1, -1):
         kinds = pieces[i].classes

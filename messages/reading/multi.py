@@ -4,6 +4,7 @@ import re
 
 from messages.reading import faces, levels, numbers, scales
 from messages.reading.lexicon import load, words_of
+from messages.reading.numerals import worth
 from messages.reading.scales import Number
 from messages.reading.values import Question, Scale
 
@@ -17,11 +18,15 @@ _ALL = re.compile(
     r"|\b(?:all|everything|every one|each|both|straight)(?: (?:of them|is|are|a|an|questions?|for|gets?|get|round|around|three|two|four))* ?(?P<latin>\d{1,3}|one|two|three|four|five|six|seven|eight|nine|ten)(?:s|'s)?\b"
     r"|\b(?P<latin2>\d{1,3}|one|two|three|four|five|six|seven|eight|nine|ten)(?:s|'s)? (?:for all|for everything|for each|across the board|all round|all around|to all|for both|on all|all the way|for every)"
 )
-_ALL_FULL = re.compile(r"(?:全部?|都|全都|统统|各项|每项)(?:是|给|打)?(?:满分|五星)|全满分|(?:all|full|top) (?:full |top )?marks|(?:满分){2,}")
+_ALL_FULL = re.compile(
+    r"(?:全部?|都|全都|统统|各项|每项)(?:是|给|打)?(?:满分|五星)|全满分|(?:all|full|top) (?:full |top )?marks|(?:满分){2,}"
+)
 _LABELLED = re.compile(
     rf"(?:q|question |第|问题|题|no\.? ?|#)?(?P<no>[1-9]|[一二三四五六七八九])(?:题|问|项|个)?(?P<sep>\.(?!\d{{2}})|:|、|\)|-|=|是|选|给|打|得|,| is | was |\. | )\s*(?P<value>\d{{1,3}}(?:\.5)?|[{_HAN}]+|[a-z]+|[一-鿿]+)(?:分|星)?"
 )
-_YES_NO_LABELLED = re.compile(r"(?:q|第)?(?P<no>[1-9])[.、:题 ]*(?P<value>不是|没有|是|否|有|没|对|不|yes|no|y|n)(?![a-z])")
+_YES_NO_LABELLED = re.compile(
+    r"(?:q|第)?(?P<no>[1-9])[.、:题 ]*(?P<value>不是|没有|是|否|有|没|对|不|yes|no|y|n)(?![a-z])"
+)
 
 
 def find(text: str, latin: str, question: Question) -> Answers | None:
@@ -48,7 +53,7 @@ def _the_same_for_all(text: str, question: Question) -> Answers | None:
     found = _ALL.search(text)
     if not found:
         return None
-    value = numbers.number_of(found["han"] or found["han3"] or found["latin"] or found["latin2"])
+    value = worth(found["han"] or found["han3"] or found["latin"] or found["latin2"])
     if value is None or not scales.is_on(question.scale, value):
         return None
     return (scales.tidy(value),) * question.n_questions
@@ -82,14 +87,14 @@ def _by_number(pairs: dict[int, float | None], question: Question) -> Answers | 
 
 
 def _labelled(text: str, question: Question) -> Answers | None:
-    """"1.4 2.5 3.5", "1. 3 2. 4", "Q1 5 Q2 4", "第一题5分，第二题4分": question, then answer."""
+    """ "1.4 2.5 3.5", "1. 3 2. 4", "Q1 5 Q2 4", "第一题5分，第二题4分": question, then answer."""
     pairs: list[tuple[int, float]] = []
     at = 0
     for found in _LABELLED.finditer(text):
         if found.start() < at:
             continue
-        number = numbers.number_of(found["no"])
-        value = numbers.number_of(found["value"]) if not found["value"].isalpha() or found["value"] in _SMALL else None
+        number = worth(found["no"])
+        value = worth(found["value"]) if not found["value"].isalpha() or found["value"] in _SMALL else None
         if value is None:
             level = levels.find((found["value"],), "zh") or levels.find((found["value"],), "en")
             value = scales.of_level(question.scale, level.level) if level and level.whole else None
@@ -106,17 +111,19 @@ def _labelled(text: str, question: Question) -> Answers | None:
 
 
 _SMALL = frozenset("zero one two three four five six seven eight nine ten 一 二 两 三 四 五 六 七 八 九 十 零".split())
-_LIST = re.compile(rf"^\W*(?:{_VALUE}|[a-z]+)(?: ?(?:分|星))?(?:(?:[\s,，、/;；|。&+-]|and|\.\s)+(?:{_VALUE}|[a-z]+)(?: ?(?:分|星))?)*\W*$")
+_LIST = re.compile(
+    rf"^\W*(?:{_VALUE}|[a-z]+)(?: ?(?:分|星))?(?:(?:[\s,，、/;；|。&+-]|and|\.\s)+(?:{_VALUE}|[a-z]+)(?: ?(?:分|星))?)*\W*$"
+)
 _ITEM = re.compile(rf"(?<![\d.]){_VALUE}(?![\d])|[a-z]+")
 
 
 def _listed(text: str, question: Question) -> Answers | None:
-    """"5 5 4", "5,4,5", "五 四 五", "five four five", "5 - 4"."""
+    """ "5 5 4", "5,4,5", "五 四 五", "five four five", "5 - 4"."""
     values: list[float | None] = []
     if not _LIST.match(text):
         return None
     for found in _ITEM.findall(text):
-        value = numbers.number_of(found)
+        value = worth(found)
         if value is None and found not in {"and", "then", "thanks", "please"}:
             return None if found not in {"skip", "na", "pass", "none"} else None
         if value is not None:
@@ -131,12 +138,12 @@ def _run_together(text: str, question: Question) -> Answers | None:
         return None
     if digits.isdigit():
         return _checked([float(c) for c in digits], question)
-    values = [numbers.number_of(c) for c in digits]
+    values = [worth(c) for c in digits]
     return _checked(values, question) if all(v is not None for v in values) else None
 
 
 def _named(text: str, question: Question) -> Answers | None:
-    """"态度5分，速度4分，价格3分", "service 5, food 4, price 3": as many ratings as questions, in order."""
+    """ "态度5分，速度4分，价格3分", "service 5, food 4, price 3": as many ratings as questions, in order."""
     found = [float(value) for value in numbers.ratings(text)]
     if len(found) == question.n_questions:
         return _checked(list(found), question)
@@ -144,7 +151,7 @@ def _named(text: str, question: Question) -> Answers | None:
 
 
 def _in_words(text: str, question: Question) -> Answers | None:
-    """"满意 满意 一般", "good, good, ok" and "👍👍👎"."""
+    """ "满意 满意 一般", "good, good, ok" and "👍👍👎"."""
     left, shown = faces.split(text)
     if not left.strip() and len(shown) == question.n_questions:
         return tuple(scales.of_level(question.scale, level) for level in shown)
@@ -155,7 +162,7 @@ def _in_words(text: str, question: Question) -> Answers | None:
     for part in parts:
         level = levels.find((part,), "zh") or levels.find((part,), "en")
         if level is None or not level.whole:
-            number = numbers.number_of(part.rstrip("分星"))
+            number = worth(part.rstrip("分星"))
             if number is None:
                 return None
             values.append(number)

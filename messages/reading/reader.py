@@ -18,7 +18,7 @@ from messages.reading.values import Category, Intent, Question, Reading, Scale
 
 NEEDS_PERSON_BELOW = 0.5
 
-_INTENTS = ("opt_out", "callback", "wrong_person", "help")
+_INTENTS = ("opt_out", "callback", "wrong_person", "how_to_answer", "help")
 _EMPTY_FELT = Felt()
 
 
@@ -31,6 +31,7 @@ class _Rating:
     because: str = ""
     level: float | None = None
     whole: bool = False
+    words: str = ""
 
 
 def read(text: str, question: Question) -> Reading:
@@ -45,12 +46,14 @@ def read(text: str, question: Question) -> Reading:
         opted_out=question.opted_out,
         survey_open=question.survey_open,
     )
-    if command is not None and not (question.scale is Scale.YESNO and question.survey_open and said.text in _ONE_LETTER):
+    if command is not None and not (
+        question.scale is Scale.YESNO and question.survey_open and said.text in _ONE_LETTER
+    ):
         return Reading(Intent(command.value), confidence=1.0, because=(f"keyword {said.text}",))
     wordless, shown = faces.split(said.text)
     rating = _rating(said, wordless, shown, question)
     wants = _wants(said)
-    felt = _felt(said, wordless)
+    felt = _felt(said, wants, rating)
     return _decide(said, wordless, question, rating, wants, felt, shown)
 
 
@@ -105,13 +108,22 @@ def _rating(said: Message, wordless: str, shown: list[float], question: Question
         return offered
     if question.scale is Scale.YESNO:
         return _yes_or_no(wordless, question)
-    given = numbers.find(said.text, said.latin, question)
+    given = numbers.find(said.latin, question)
     if given is not None and given.off_scale:
         return _Rating(off_scale=True, because=f"{given.words.strip()} is not on the scale {question.scale}")
     level = _level(said, wordless)
+    if level is not None and level.whole and level.family in {"good", "average"} and _first(said, "ack", "non_answers"):
+        level = None
     if given is not None:
         agrees = level is None or not level.whole or given.score is None or _agree(level.level, given.score, question)
-        return _Rating(given.score, None, False, 0.97 if given.sure and agrees else 0.45, f"number {given.words.strip()}")
+        return _Rating(
+            given.score,
+            None,
+            False,
+            0.97 if given.sure and agrees else 0.45,
+            f"number {given.words.strip()}",
+            words=given.words.strip(),
+        )
     if level is not None:
         return _from_level(level, question)
     if shown and not wordless.strip(" .,!。~?-"):
@@ -165,14 +177,24 @@ def _from_level(level: levels.Level, question: Question) -> _Rating:
     else:
         score = scales.of_level(question.scale, level.level)
     confidence = (0.95 if level.family in levels.SATISFIED_FAMILY else 0.85) if level.sure else 0.4
-    return _Rating(score, None, False, confidence, f"level word {level.words.strip()}", level.level, level.whole)
+    return _Rating(
+        score,
+        None,
+        False,
+        confidence,
+        f"level word {level.words.strip()}",
+        level.level,
+        level.whole,
+        level.words.strip(),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class _Wants:
-    intent: Intent | None
-    because: str
-    urgent: str | None
+    intent: Intent | None = None
+    words: str = ""
+    because: str = ""
+    urgent: str | None = None
 
 
 def _wants(said: Message) -> _Wants:
@@ -180,11 +202,14 @@ def _wants(said: Message) -> _Wants:
     for name in _INTENTS:
         found = _first(said, name)
         if found is not None:
-            return _Wants(Intent(name), f"{name}: {found}", urgent)
+            intent = Intent.HELP if name == "how_to_answer" else Intent(name)
+            return _Wants(intent, found, f"{name}: {found}", urgent)
         if name == "callback" and urgent is not None:
-            return _Wants(Intent.CALLBACK, f"emergency: {urgent}", urgent)
+            return _Wants(Intent.CALLBACK, urgent, f"emergency: {urgent}", urgent)
     found = _first(said, "opt_in")
-    return _Wants(Intent.OPT_IN if found else None, f"opt_in: {found}" if found else "", urgent)
+    if found is not None:
+        return _Wants(Intent.OPT_IN, found, f"opt_in: {found}", urgent)
+    return _Wants(urgent=urgent)
 
 
 def _first(said: Message, name: str, section: str = "intents") -> str | None:
@@ -205,10 +230,30 @@ def _rule(language: str, section: str, name: str) -> Rule:
     return rules(language, section)[name]
 
 
-def _felt(said: Message, wordless: str) -> Felt:
-    chinese = feelings.of_chinese(said.han) if said.han else _EMPTY_FELT
-    english = feelings.of_english(said.latin, said.words) if len(said.words) > 0 else _EMPTY_FELT
-    return feelings.together(chinese, english) if said.han and said.words else (chinese if said.han else english)
+def _felt(said: Message, wants: _Wants, rating: _Rating) -> Felt:
+    """What is praised or complained about, the words of the wish and of the correction left aside."""
+    chinese, english = _EMPTY_FELT, _EMPTY_FELT
+    if said.han:
+        chinese = feelings.of_chinese(_without(said.han, wants, rating))
+    if said.words:
+        text = _without(said.latin, wants, rating)
+        words = said.words if text == said.latin else tuple(re.findall("[a-z]+", text))
+        english = feelings.of_english(text, words)
+    return feelings.together(chinese, english)
+
+
+_SAID_SORRY = re.compile(
+    r"(?:不好意思|对不起|抱歉)?[,， ]*(?:打|写|按|点|选|回|发|输|说|弄|搞|看)?错了?(?=[,，。 :：!]|应该|是|$|\d)|不对|手误|手滑"
+    r"|\b(?:sorry|oops|mistake|mistyped|wrong (?:button|number|one)|typo|i meant)\b"
+)
+
+
+def _without(text: str, wants: _Wants, rating: _Rating) -> str:
+    if wants.words:
+        text = text.replace(wants.words, ",")
+    if rating.score is not None and rating.level is None:
+        text = _SAID_SORRY.sub(",", text)
+    return text
 
 
 _NON_ANSWERS = ("auto_reply", "thanks", "greeting", "ack", "who", "refusal", "busy")
@@ -241,9 +286,20 @@ def _decide(
     categories = _categories(felt, rating, has_rating)
     if wants.intent is not None:
         because.insert(0, wants.because)
-        keeps = has_rating
-        return _reading(wants.intent, question, rating if keeps else _Rating(), categories if keeps or _complains(categories, wants) else (),
-                        felt, because, 0.9, urgent=wants.urgent is not None, said=said)
+        keeps = has_rating and not wants.because.startswith("how_to_answer")
+        if not keeps:
+            because = because[:1]
+        return _reading(
+            wants.intent,
+            question,
+            rating if keeps else _Rating(),
+            categories if keeps or _complains(categories, wants) else (),
+            felt,
+            because,
+            0.9,
+            urgent=wants.urgent is not None,
+            said=said,
+        )
     if has_rating:
         return _reading(Intent.SCORE, question, rating, categories, felt, because, rating.confidence, said=said)
     other = _non_answer(said)
@@ -251,34 +307,89 @@ def _decide(
         return _open_text(said, wordless, question, felt, shown, other)
     if rating.off_scale:
         return _reading(Intent.UNCLEAR, question, _Rating(), (), felt, [rating.because], 0.9, said=said)
-    if other is not None and (not felt.is_anything or other[0] in {"thanks", "greeting", "ack", "auto_reply", "who", "refusal"}):
-        return _reading(Intent.UNCLEAR, question, _Rating(), (), felt, [f"{other[0]}: {other[1]}"], 0.9, kind=_KINDS.get(other[0]), said=said)
+    if other is not None and (
+        not felt.is_anything or other[0] in {"thanks", "greeting", "ack", "auto_reply", "who", "refusal"}
+    ):
+        return _reading(
+            Intent.UNCLEAR,
+            question,
+            _Rating(),
+            (),
+            felt,
+            [f"{other[0]}: {other[1]}"],
+            0.9,
+            kind=_KINDS.get(other[0]),
+            said=said,
+        )
     if felt.is_anything:
         return _reading(Intent.COMMENT, question, _Rating(), categories, felt, _reasons(felt), 0.8, said=said)
-    return _reading(Intent.UNCLEAR, question, _Rating(), (), felt, ["nothing that answers the question"], 0.6, said=said)
+    return _reading(
+        Intent.UNCLEAR, question, _Rating(), (), felt, ["nothing that answers the question"], 0.6, said=said
+    )
 
 
 def _complains(categories: tuple[Category, ...], wants: _Wants) -> bool:
     return False
 
 
-def _open_text(said: Message, wordless: str, question: Question, felt: Felt, shown: list[float], other: tuple[str, str] | None) -> Reading:
+def _open_text(
+    said: Message, wordless: str, question: Question, felt: Felt, shown: list[float], other: tuple[str, str] | None
+) -> Reading:
     nothing = _first(said, "nothing", "non_answers")
     if nothing is not None:
         return _reading(Intent.COMMENT, question, _Rating(), (), felt, [f"nothing to add: {nothing}"], 0.9, said=said)
     level = _level(said, wordless)
     if level is not None and level.whole:
         category = Category.PRAISE if level.level > 3 else Category.COMPLAINT if level.level < 3 else None
-        return _reading(Intent.COMMENT, question, _Rating(level=level.level), (category,) if category else (), felt, [f"level word {level.words}"], 0.85, said=said)
+        return _reading(
+            Intent.COMMENT,
+            question,
+            _Rating(level=level.level),
+            (category,) if category else (),
+            felt,
+            [f"level word {level.words}"],
+            0.85,
+            said=said,
+        )
     if shown and not wordless.strip(" .,!。~?-"):
         face = faces.level_of(shown)
         category = Category.PRAISE if face > 3 else Category.COMPLAINT if face < 3 else None
-        return _reading(Intent.COMMENT, question, _Rating(level=face), (category,) if category else (), felt, ["face"], 0.7, said=said)
-    if other is not None and (not felt.is_anything or other[0] in {"thanks", "greeting", "ack", "auto_reply", "who", "refusal"}):
-        return _reading(Intent.UNCLEAR, question, _Rating(), (), felt, [f"{other[0]}: {other[1]}"], 0.9, kind=_KINDS.get(other[0]), said=said)
+        return _reading(
+            Intent.COMMENT,
+            question,
+            _Rating(level=face),
+            (category,) if category else (),
+            felt,
+            ["face"],
+            0.7,
+            said=said,
+        )
+    if other is not None and (
+        not felt.is_anything or other[0] in {"thanks", "greeting", "ack", "auto_reply", "who", "refusal"}
+    ):
+        return _reading(
+            Intent.UNCLEAR,
+            question,
+            _Rating(),
+            (),
+            felt,
+            [f"{other[0]}: {other[1]}"],
+            0.9,
+            kind=_KINDS.get(other[0]),
+            said=said,
+        )
     if not re.search(r"[a-z一-鿿]{2}", said.text):
         return _reading(Intent.UNCLEAR, question, _Rating(), (), felt, ["no words"], 0.9, said=said)
-    return _reading(Intent.COMMENT, question, _Rating(), felt.categories(), felt, _reasons(felt), 0.8 if felt.is_anything else 0.5, said=said)
+    return _reading(
+        Intent.COMMENT,
+        question,
+        _Rating(),
+        felt.categories(),
+        felt,
+        _reasons(felt),
+        0.8 if felt.is_anything else 0.5,
+        said=said,
+    )
 
 
 def _categories(felt: Felt, rating: _Rating, has_rating: bool) -> tuple[Category, ...]:
@@ -334,7 +445,9 @@ def _reading(
         category=categories[0] if categories else None,
         categories=categories,
         confidence=round(confidence, 2),
-        needs_person=urgent or intent is Intent.CALLBACK or (intent is not Intent.UNCLEAR and confidence < NEEDS_PERSON_BELOW),
+        needs_person=urgent
+        or intent is Intent.CALLBACK
+        or (intent is not Intent.UNCLEAR and confidence < NEEDS_PERSON_BELOW),
         urgent=urgent,
         flags=flags,
         because=tuple(because),

@@ -1,0 +1,5 @@
+"""`python -m bot` is `huifang`."""
+
+from bot.cli import main
+
+main()

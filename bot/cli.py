@@ -1,0 +1,318 @@
+"""The command line: `huifang COMMAND`. Each command opens what it needs, calls the journey, and prints.
+
+Errors that a user can mend are printed as one clear message, never as a traceback; the exit code is then 2.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bot.config import Settings, read_settings
+from bot.errors import HuifangError, InputError
+from messages.catalog import TemplateError
+
+app = typer.Typer(
+    name="huifang",
+    help="Huifang, the return visit: follow customers up, read their replies, call the unhappy ones back.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+importing = typer.Typer(help="Import customers or events from a CSV or XLSX file.", no_args_is_help=True)
+app.add_typer(importing, name="import")
+console = Console(stderr=True)
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
+
+
+def main() -> None:
+    """Run a command; what a user can mend is told in words."""
+    try:
+        app()
+    except InputError as error:
+        for fault in error.faults:
+            place = f"{fault['file']}: " if "file" in fault else ""
+            remedy = f" -> {fault['remedy']}" if fault.get("remedy") else ""
+            console.print(
+                f"[red]{place}{fault.get('field', '')}[/red]: {fault.get('reason', '')}{remedy}", highlight=False
+            )
+        sys.exit(2)
+    except (HuifangError, TemplateError) as error:
+        console.print(f"[red]{error}[/red]", highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+@app.command()
+def town(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8080,
+    data: Annotated[Path, typer.Option(help="Folder of the demonstration's database.")] = Path("var"),
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin the demonstration anew.")] = False,
+) -> None:
+    """Start the demonstration: a small town of customers, phones in the browser, a clock you can push."""
+    import asyncio
+
+    from bot.town.start import serve_town
+
+    asyncio.run(serve_town(host=host, port=port, folder=data, fresh=fresh))
+
+
+@app.command()
+def serve() -> None:
+    """Run Huifang for real: web, ticks and senders in one process, as the settings say."""
+    import asyncio
+
+    from bot.serve import serve_forever
+
+    asyncio.run(serve_forever(read_settings()))
+
+
+@importing.command("customers")
+def import_customers(
+    file: Annotated[Path, typer.Argument(help="CSV or XLSX file.")],
+    mapping: Annotated[Path | None, typer.Option(help="YAML file: field -> column header.")] = None,
+    source: Annotated[str | None, typer.Option(help="Name of the system the rows come from.")] = None,
+    rejects: Annotated[Path | None, typer.Option(help="Where refused rows go.")] = None,
+) -> None:
+    """Import customers; the same phone is the same customer, and the same file twice changes nothing."""
+    _import("customers", file, mapping, source, rejects)
+
+
+@importing.command("events")
+def import_events(
+    file: Annotated[Path, typer.Argument(help="CSV or XLSX file.")],
+    mapping: Annotated[Path | None, typer.Option(help="YAML file: field -> column header.")] = None,
+    source: Annotated[str | None, typer.Option(help="Name of the system the rows come from.")] = None,
+    rejects: Annotated[Path | None, typer.Option(help="Where refused rows go.")] = None,
+) -> None:
+    """Import events and plan what they call for; the same file twice changes nothing."""
+    _import("events", file, mapping, source, rejects)
+
+
+def _import(kind: str, file: Path, mapping: Path | None, source: str | None, rejects: Path | None) -> None:
+    from bot import files
+    from bot.bootstrap import open_runtime
+
+    runtime = open_runtime(read_settings())
+    take = files.import_customers if kind == "customers" else files.import_events
+    with _progress(f"importing {file.name}") as advance:
+        report = take(runtime, file, mapping=mapping, source=source, rejects=rejects, progress=advance)
+    typer.echo(report.summary())
+    if report.refused:
+        raise typer.Exit(1)
+
+
+@app.command()
+def event(
+    type: Annotated[str, typer.Argument(help="Event type, e.g. purchase.")],
+    customer: Annotated[str, typer.Argument(help="The source's id of the customer, or a phone number.")],
+    id: Annotated[str, typer.Option(help="Id of the event, unique in its source.")],
+    at: Annotated[str | None, typer.Option(help="When it happened (ISO 8601); default: now.")] = None,
+    data: Annotated[list[str] | None, typer.Option("--data", help="field=value; may be repeated.")] = None,
+    source: Annotated[str, typer.Option(help="Name of the system it comes from.")] = "cli",
+    matter: Annotated[str, typer.Option(help="What it is about, as kind:id, e.g. order:4711.")] = "",
+    json_: JsonOption = False,
+) -> None:
+    """Tell one event, once."""
+    from bot.bootstrap import open_runtime
+    from bot.journey import intake
+
+    runtime = open_runtime(read_settings())
+    row = intake.EventIn(id, type, customer, _instant(at, runtime), _fields(data or []), matter)
+    result = intake.accept_events(runtime, source, [row])[0]
+    if result.faults:
+        raise InputError(result.faults)
+    if json_:
+        _print_json({"id": result.id, "verdict": result.verdict, "event": result.row_id})
+    else:
+        typer.echo(f"{result.id}: {result.verdict}")
+
+
+def _instant(text: str | None, runtime: Any) -> datetime:
+    if text is None:
+        return runtime.clock.now()  # type: ignore[no-any-return]
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(
+            [{"field": "--at", "reason": f"{text!r} is no instant", "remedy": "2026-09-29T10:00+08:00"}]
+        ) from error
+    return at if at.tzinfo else at.replace(tzinfo=runtime.shelf.in_force[0].program.time_zone)
+
+
+def _fields(pairs: list[str]) -> dict[str, Any]:
+    """field=value pairs; values that are JSON (numbers, true, false) are read as such."""
+    fields: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise InputError(
+                [{"field": "--data", "reason": f"{pair!r} has no =", "remedy": "write --data amount=99.5"}]
+            )
+        try:
+            fields[name] = json.loads(value)
+        except ValueError:
+            fields[name] = value
+    return fields
+
+
+@app.command()
+def forecast(
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days ahead.")] = 30,
+    json_: JsonOption = False,
+) -> None:
+    """What would be sent to whom, when, at which cost, and who is left out; writes nothing."""
+    from bot.bootstrap import open_runtime
+    from bot.forecast import forecast as look_ahead
+
+    found = look_ahead(open_runtime(read_settings()), days)
+    if json_:
+        for line in found.lines:
+            _print_json(line.as_dict())
+        for out in found.left_out:
+            _print_json({"left_out": out.count, "program": out.program_id, "flow": out.flow, "because": out.because})
+        return
+    table = Table("day", "program", "flow", "template", "channel", "messages", "segments", "cost", "due")
+    for line in found.lines:
+        day = f"{line.day}{' (provisional)' if line.provisional else ''}"
+        due = line.due_at.isoformat(timespec="minutes")
+        table.add_row(
+            day,
+            line.program_id,
+            line.flow,
+            line.template,
+            line.channel,
+            str(line.count),
+            str(line.segments),
+            str(line.cost),
+            due,
+        )
+    _out().print(table)
+    for out in found.left_out:
+        _out().print(f"left out of {out.program_id}.{out.flow}: {out.count} ({out.because})")
+
+
+@app.command()
+def rehearse(
+    file: Annotated[Path, typer.Argument(help="A scenario in YAML.")],
+    json_: JsonOption = False,
+    database: Annotated[str, typer.Option(help="Kind of database: a URL; nothing there is touched.")] = "sqlite://",
+) -> None:
+    """Live through a scenario in simulated time and print its timeline; unmet expectations exit with 1."""
+    from bot.rehearsal import read_scenario
+    from bot.rehearsal import rehearse as live
+
+    scenario, texts = read_scenario(file)
+    outcome = live(scenario, texts, Settings(_env_file=None), url=database)  # type: ignore[call-arg]
+    if json_:
+        for line in outcome.lines:
+            _print_json(line)
+    else:
+        table = Table("at", "what", "customer", "flow", "text", "because")
+        for line in outcome.lines:
+            at = datetime.fromisoformat(line["at"]).strftime("%Y-%m-%d %a %H:%M")
+            text = line.get("text", line.get("due", ""))
+            table.add_row(at, line["what"], line.get("customer", ""), line.get("flow", ""), text, line["because"])
+        _out().print(table)
+    for missing in outcome.unmet:
+        console.print(f"[red]not met[/red] {missing}", highlight=False)
+    if outcome.unmet:
+        raise typer.Exit(1)
+
+
+@app.command()
+def parse(
+    text: Annotated[
+        str | None, typer.Argument(help="One reply; without it, or with --jsonl, lines from standard input.")
+    ] = None,
+    scale: Annotated[str, typer.Option(help="1-5 0-10 1-10 0-100 level5 yesno text")] = "1-5",
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="Read JSON objects, one per line, from standard input.")
+    ] = False,
+) -> None:
+    """Read a reply as Huifang would, and print the reading as JSON."""
+    from bot.parsing import parse_line
+
+    if text is not None and not jsonl:
+        _print_json(parse_line({"text": text, "scale": scale}))
+        return
+    for number, line in enumerate(sys.stdin.buffer, start=1):
+        if line.strip():
+            _print_json(parse_line(_json_line(line, number, jsonl, scale), number))
+
+
+def _json_line(line: bytes, number: int, jsonl: bool, scale: str) -> Any:
+    if not jsonl:
+        return {"text": line.decode(errors="replace").rstrip("\r\n"), "scale": scale}
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise InputError(
+            [{"field": f"line {number}", "reason": f"is no JSON: {error}", "remedy": "one object per line"}]
+        ) from error
+
+
+@app.command()
+def check(
+    files: Annotated[list[str], typer.Argument(help="YAML files or ids of shipped programs.")],
+) -> None:
+    """Check programs; every fault is named with file, line, field and remedy."""
+    from bot.shelf import knows_template, read_program
+    from flows.errors import ProgramError
+    from flows.load import load_program
+
+    faults = 0
+    for name in files:
+        try:
+            file, text = read_program(name)
+            program = load_program(text, file, knows=knows_template)
+        except ProgramError as error:
+            faults += len(error.faults)
+            for fault in error.faults:
+                console.print(f"[red]{fault}[/red]", highlight=False)
+        else:
+            typer.echo(f"{name}: {program.id}, {len(program.flows)} flows, {len(program.surveys)} surveys: good")
+    if faults:
+        raise typer.Exit(2)
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(help="rehearse, intake or plan")] = "rehearse",
+    size: Annotated[int, typer.Option(help="Customers; 0: the size of the promise.")] = 0,
+) -> None:
+    """Measure speed and memory, each figure beside its floor from the same run."""
+    from bot.bench import BENCHES
+
+    if name not in BENCHES:
+        raise InputError([{"field": "NAME", "reason": f"no bench {name!r}", "remedy": f"one of {', '.join(BENCHES)}"}])
+    for figure in BENCHES[name](size):
+        typer.echo(figure)
+
+
+def _out() -> Console:
+    """Wide enough for a pipe, as wide as the terminal otherwise."""
+    return Console() if sys.stdout.isatty() else Console(width=200)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error; yields advance(done, total)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

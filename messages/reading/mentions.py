@@ -1,0 +1,176 @@
+"""Which numbers of a reply are ratings, and how clearly: by what stands before and after each of them.
+
+A unit (5分, 4 stars) or a verb of giving (我打3, I give you 5) says so; a number alone, at the head of a comment or in a
+clause of its own counts too; a number that counts hours, rooms, money or people never does (rule 6).
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from messages.reading.lexicon import load, words_of
+from messages.reading.numerals import HAN, worth
+
+SAYS_SO, STANDS_ALONE, TRAILS = 3, 2, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A number that may be a rating; `refused` when the customer says it is not ("不给5分")."""
+
+    value: float
+    start: int
+    end: int
+    words: str
+    strength: int
+    refused: bool = False
+
+
+_NUMBER = re.compile(
+    r"(?P<arabic>(?<![\d.,:/a-z])(?:-(?=\d{1,3}(?!\d)))?\d{1,3}(?:\.\d{1,2})?(?!\d|[.,]\d|:\d|[a-z]))"
+    rf"|(?P<han>[{HAN}]{{1,4}}(?:点[一二三四五六七八九](?!钟))?)"
+    r"|\b(?P<word>zero|one|two|three|four|five|six|seven|eight|nine|ten|tens|fives|fours)\b"
+)
+_HALF = re.compile(r" and a half|又?半|点半分")
+_FROM_ME = re.compile(r" from (?:me|us)\b")
+_PLACE = re.compile(r"第 ?$|低于 ?$")
+_VERY = re.compile(r"分[^,.。!?;、\s吧啊哦呀啦了~]")
+_REASON = re.compile(r" (?:from|for|because|as|but|and|overall|thanks|coz|since|though|so|with|just)\b")
+_CLAUSE = re.compile(r"[,.。!;?，、\n]")
+_PRICE_SIGNS = frozenset("@#$£€¥+")
+_CLAUSE_END = frozenset(",.。!;?~，、:\n)-")
+_PLURAL = re.compile(r"[a-z]{2,}(?<!s)s(?![a-z])")
+
+
+@cache
+def _unit() -> re.Pattern[str]:
+    return re.compile(load("numbers")["unit"])
+
+
+def list_of(language: str, name: str) -> tuple[str, ...]:
+    """A list of the `numbers` section of a word file."""
+    return words_of(load(language)["numbers"][name])
+
+
+@cache
+def _ends_with(name: str) -> re.Pattern[str]:
+    han = _any_of(list_of("zh", name))
+    latin = _any_of(list_of("en", name))
+    return re.compile(rf"(?:{han}|(?<![a-z0-9])(?:{latin}))$")
+
+
+@cache
+def _counts() -> re.Pattern[str]:
+    """What follows a number that is no rating: units, times, ordinals."""
+    han, latin = _any_of(list_of("zh", "not_scores_after")), _any_of(list_of("en", "not_scores_after"))
+    return re.compile(rf" ?(?:{han})|[ -]?(?:{latin})(?![a-z])|[:.]\d|[\"'°+]|[ -]?\d|x\d")
+
+
+def _any_of(words: tuple[str, ...]) -> str:
+    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
+
+
+def find(text: str) -> list[Mention]:
+    """The numbers of a text that may be ratings, in order."""
+    return [mention for match in _NUMBER.finditer(text) if (mention := _mention(text, match))]
+
+
+def _mention(text: str, match: re.Match[str]) -> Mention | None:
+    value = worth(match.group())
+    if value is None:
+        return None
+    start, end = match.span()
+    before, after = text[:start], text[end:]
+    unit = _unit().match(after)
+    if unit and not (match["han"] == "十" and _VERY.match(after)):
+        if _PLACE.search(before):
+            return None
+        end += unit.end()
+        return Mention(value + bool(unit["half"]) / 2, start, end, text[start:end], SAYS_SO, is_refused(before))
+    half = None if match["han"] else _HALF.match(after)
+    if half:
+        value, end, after = value + 0.5, end + half.end(), after[half.end() :]
+    strength = _strength(text, start, end, match)
+    return Mention(value, start, end, text[start:end], strength, is_refused(before)) if strength else None
+
+
+def _strength(text: str, start: int, end: int, match: re.Match[str]) -> int:
+    """How clearly a number without a unit is a rating; 0 when it is none."""
+    before, after = text[:start], text[end:]
+    if (is_courtesy(before) and is_courtesy(after)) or _FROM_ME.match(after):
+        return SAYS_SO
+    if is_counted(text, start, end):
+        return 0
+    head, tail = before.rstrip(), after.lstrip()
+    ends = not tail or after[:1] in _CLAUSE_END or tail[:1] in _CLAUSE_END
+    gives = _gives(head)
+    if gives and ((ends and (head != before or not _ends_in_latin(head))) or _REASON.match(after)):
+        return SAYS_SO
+    if ends and is_courtesy(_CLAUSE.split(head)[-1]):
+        return STANDS_ALONE
+    if is_courtesy(head):
+        leads = not match["han"] and _is_talk(tail)
+        return (TRAILS if match["word"] else STANDS_ALONE) if leads else 0
+    return TRAILS if match["arabic"] and before[-1:] == " " and not tail.strip(" .。!~") else 0
+
+
+def _ends_in_latin(text: str) -> bool:
+    return text[-1:].isascii() and text[-1:].isalpha()
+
+
+def _gives(head: str) -> bool:
+    return bool(_ends_with("give").search(head.rstrip(":= -\"'(")))
+
+
+@cache
+def _between() -> re.Pattern[str]:
+    return re.compile(load("numbers")["between"])
+
+
+def is_refused(before: str) -> bool:
+    """Is the number after this one that the customer does not give?"""
+    clause = _CLAUSE.split(before.rstrip())[-1]
+    refused = _ends_with("refused")
+    return bool(refused.search(clause) or refused.search(_between().sub("", clause).rstrip()))
+
+
+def is_counted(text: str, start: int, end: int) -> bool:
+    """Does this number count something, or name a time, a place, a price?"""
+    before = text[:start].rstrip()
+    if _counts().match(text, end) or before[-1:] in _PRICE_SIGNS:
+        return True
+    return not _gives(before) and bool(_ends_with("not_scores_before").search(before))
+
+
+@cache
+def _not_counting() -> tuple[frozenset[str], frozenset[str]]:
+    patterns = load("numbers")
+    return frozenset(patterns["not_plural"].split()), frozenset(patterns["counted"].split())
+
+
+def _is_talk(tail: str) -> bool:
+    """Is what follows a comment ("a bit slow"), and not what the number counts ("techs came")?"""
+    words = re.match(r"([a-z]+)(?: ([a-z]+))?", tail)
+    if not words:
+        return not tail[:1].isdigit()
+    not_plural, counted = _not_counting()
+    if words.group(1) in counted:
+        return False
+    return not any(word and _PLURAL.fullmatch(word) and word not in not_plural for word in words.groups())
+
+
+@cache
+def _courtesies() -> tuple[frozenset[str], re.Pattern[str]]:
+    han = _any_of(list_of("zh", "alone_talk"))
+    return frozenset(list_of("en", "alone_talk")), re.compile(rf"(?:{han}|[\W_])+")
+
+
+def is_courtesy(rest: str) -> bool:
+    """Is this nothing but politeness and "I give"? Then a number beside it stands alone."""
+    if not rest or not rest.strip(" .,!。，~"):
+        return True
+    latin, han = _courtesies()
+    left = re.sub(r"[a-z']+", lambda m: "" if m.group() in latin else "0", rest)
+    if any(sign.isdigit() for sign in left):
+        return False
+    return not left.strip() or bool(han.fullmatch(left.strip()))
