@@ -57,7 +57,7 @@ def read_yaml(text: str, file: str) -> Source:
             if isinstance(event, yaml.AliasEvent):
                 line = event.start_mark.line + 1 if event.start_mark else None
                 raise ProgramError((Fault(file, line, "", f"an alias: *{event.anchor}", "write its value out"),))
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root = yaml.compose(text, Loader=_Base)
         data = yaml.load(text, Loader=_Loader)  # noqa: S506 - a SafeLoader
     except RecursionError as error:
         raise ProgramError((Fault(file, None, "", "nested too deeply", "write the program flatter"),)) from error
@@ -353,7 +353,11 @@ def _override(data: Any, path: list[str], value: Any, file: str, dotted: str) ->
     return {**data, head: _override(data.get(head), rest, value, file, dotted)}
 
 
-class _Loader(yaml.SafeLoader):
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""The C parser where PyYAML has it: six times as fast."""
+
+
+class _Loader(_Base):  # type: ignore[misc]
     """YAML as a person means it: `on` is a word, not true; times stay texts; dates are dates."""
 
 

@@ -108,7 +108,7 @@ def _hear(talk: Conversation, reading: Reading, text: str, at: datetime, calenda
             if talk.survey:
                 yield MoveSurvey(SurveyState.WITHDRAWN, "wrong person")
             yield Say("wrong_person", "wrong_person", "apologised")
-        case Intent.HELP if reading.kind == "question":
+        case Intent.HELP if reading.kind == "question" or _watched(talk, reading):
             yield from _to_person(talk, reading, text, at, calendar, "question", "asks a question that needs an answer")
         case Intent.HELP:
             yield Say("help", "help", "asked how this works")

@@ -2,9 +2,10 @@
 until nothing is. Rehearsals, tests and the town's "advance" run on it, through the same table as the real engine.
 """
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bot.clock import Clock
 from bot.jobs.work import WORK, Work
@@ -17,27 +18,38 @@ class MovableClock(Clock, Protocol):
     def move_to(self, instant: datetime) -> None: ...
 
 
+Answer = TypeVar("Answer")
 MOST_PASSES = 100_000
 """More passes at one instant than this mean that some work never ends."""
 
 
-async def work_until_idle(runtime: Runtime, work: Sequence[Work] = WORK) -> int:
-    """Do everything that is due now, and what that makes due now; how many things were looked at."""
-    done = 0
+async def work_until_idle(runtime: Runtime, work: Sequence[Work] = WORK) -> datetime | None:
+    """Do everything that is due now, and what that makes due now; the next instant at which any work is due."""
     for _ in range(MOST_PASSES):
-        now = runtime.clock.now()
-        due = [each for each in work if (at := each.due(runtime)) is not None and at <= now]
-        if not due:
-            return done
-        for each in due:
-            count = each.run(runtime)
-            done += count if isinstance(count, int) else await count
-    raise RuntimeError(f"work never ends at {runtime.clock.now()}: {[each.name for each in due]}")
+        due_now, later = await _beside(runtime, _look, runtime, work)
+        if not due_now:
+            return later
+        for each in due_now:
+            if asyncio.iscoroutinefunction(each.run):
+                await each.run(runtime)
+            else:
+                await _beside(runtime, each.run, runtime)
+    raise RuntimeError(f"work never ends at {runtime.clock.now()}: {[each.name for each in due_now]}")
 
 
-def next_instant(runtime: Runtime, work: Sequence[Work] = WORK) -> datetime | None:
-    """The earliest instant at which any work is due."""
-    return min((at for each in work if (at := each.due(runtime)) is not None), default=None)
+def _look(runtime: Runtime, work: Sequence[Work]) -> tuple[list[Work], datetime | None]:
+    """What is due now, and when anything is due next."""
+    now = runtime.clock.now()
+    dues = [(each, each.due(runtime)) for each in work]
+    due_now = [each for each, at in dues if at is not None and at <= now]
+    return due_now, min((at for _, at in dues if at is not None), default=None)
+
+
+async def _beside(runtime: Runtime, step: Callable[..., Answer], *args: object) -> Answer:
+    """Database work beside the event loop, so that pages stay alive; in it where the database lives in memory."""
+    if runtime.db.in_memory:
+        return step(*args)
+    return await asyncio.to_thread(step, *args)
 
 
 async def advance(
@@ -46,16 +58,12 @@ async def advance(
     until: datetime,
     work: Sequence[Work] = WORK,
     progress: Callable[[datetime], None] | None = None,
-) -> int:
-    """Live through the time up to `until`, instant by instant; how many things were looked at."""
-    done = await work_until_idle(runtime, work)
-    while True:
-        at = next_instant(runtime, work)
-        if at is None or at > until:
-            break
+) -> None:
+    """Live through the time up to `until`, instant by instant."""
+    at = await work_until_idle(runtime, work)
+    while at is not None and at <= until:
         clock.move_to(at)
-        done += await work_until_idle(runtime, work)
+        at = await work_until_idle(runtime, work)
         if progress:
-            progress(at)
+            progress(runtime.clock.now())
     clock.move_to(until)
-    return done

@@ -373,6 +373,7 @@ def _claim(runtime: Runtime, limit: int) -> tuple[list[_Call], int]:
             return [], 0
         silent = messages.opted_out(session, (row.customer_id for row in rows))
         sources = messages.follow_ups_of(session, [row.id for row in rows if row.follow_up_id])
+        people = customers.by_ids(session, (source.customer_id for source in sources.values()))
         calls = []
         lines: list[dict[str, Any]] = []
         for row in rows:
@@ -380,7 +381,7 @@ def _claim(runtime: Runtime, limit: int) -> tuple[list[_Call], int]:
             source = sources.get(row.id)
             if isinstance(verdict, No):
                 _refuse(session, row, verdict.because, now, lines)
-            elif source is not None and (opens := _opens_later(runtime, source, now)):
+            elif source is not None and (opens := _opens_later(runtime, source, people[source.customer_id], now)):
                 messages.wait(session, row.id, opens)
                 lines.append(_line(now, "moved", "outside window", source, data={"due": opens.isoformat()}))
             else:
@@ -403,11 +404,11 @@ def _refuse(session: Session, row: MessageRow, because: str, now: datetime, line
     )
 
 
-def _opens_later(runtime: Runtime, row: FollowUpRow, now: datetime) -> datetime | None:
-    """When the window that closed since the text was rendered opens again; None: it is open."""
+def _opens_later(runtime: Runtime, row: FollowUpRow, customer: CustomerRow, now: datetime) -> datetime | None:
+    """When the customer's window that closed since the text was rendered opens again; None: it is open."""
     program = runtime.shelf.version(row.program_version_id)
     step = _Step.of(program, row)
-    zone = program.time_zone
+    zone = ZoneInfo(customer.zone)
     permits, calendar = step.permits(row), runtime.calendar(program.region)
     if step.exempt_from_windows(row):
         open_now = is_reachable(now, permits=permits, zone=zone)

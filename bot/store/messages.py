@@ -81,6 +81,8 @@ def claim(
     session: Session, claimed: Sequence[tuple[MessageRow, str]], now: datetime, call: timedelta, lease: timedelta
 ) -> None:
     """READY -> SENDING with one attempt each, (message, attempt id), durable before any byte leaves."""
+    if not claimed:
+        return
     messages = table_of(MessageRow)
     statement = (
         update(messages)

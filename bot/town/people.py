@@ -2,6 +2,7 @@
 why their numbers reach nobody). `load_demonstration` puts them and their past into an empty database, once.
 """
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -10,14 +11,14 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot.journey.intake import CustomerIn, accept_customers, accept_events
+from bot.journey.intake import CustomerIn, EventIn, accept_customers, accept_events
 from bot.runtime import Runtime
 from bot.store import customers, programs, settings, staff
 from bot.store.tables import StaffRow
 from bot.town import history
 from bot.town.history import SOURCE, Dweller, Purchase, roll
 from flows.calendar import Calendar
-from flows.load import digest_of, load_program, override_text
+from flows.load import digest_of
 from flows.timing import Offset, add, parse_offset
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -68,7 +69,7 @@ def load_demonstration(runtime: Runtime) -> Counts:
     return Counts(len(here), len(past), members)
 
 
-def events_after(runtime: Runtime, since: datetime) -> list[history.EventIn]:
+def events_after(runtime: Runtime, since: datetime) -> list[EventIn]:
     """What is still to happen in this round of the town's history and the next, in order."""
     with runtime.db.read() as session:
         loaded = settings.read(session, SETTING)
@@ -85,22 +86,23 @@ def _programs_here(runtime: Runtime) -> set[str]:
     return {each.program.id for each in runtime.shelf.in_force}
 
 
-def _all_events(here: list["Inhabitant"], today: date, round_: int) -> list[history.EventIn]:
+def _all_events(here: list["Inhabitant"], today: date, round_: int) -> list[EventIn]:
     return [event for one in here for event in history.events_of(one.dweller, one.bought, today, round_)]
 
 
 def _begin_programs(runtime: Runtime, today: date) -> None:
     """Programs are active since a week ago: a history of eighteen months would be one long list of missed dates."""
-    active_from = {"active_from": (today - RECENT).isoformat()}
+    now = runtime.clock.now()
     with runtime.db.write() as session:
         for each in runtime.shelf.in_force:
             row = programs.version(session, each.version_id)
             assert row is not None
-            text = override_text(row.source, active_from)
-            load_program(text, each.program.id)
-            now = runtime.clock.now()
+            text = _ACTIVE_FROM.sub(f"active_from: {today - RECENT}", row.source)
             programs.add_program(session, each.program.id, digest_of(text), text, now, author="demonstration")
     runtime.shelf.refresh()
+
+
+_ACTIVE_FROM = re.compile(r"^active_from:\s*\S+", re.MULTILINE)
 
 
 def _tell_apart(runtime: Runtime, here: list["Inhabitant"], today: date) -> None:
@@ -172,19 +174,23 @@ def _inhabitant(index: int, bought: tuple[Purchase, ...]) -> Inhabitant:
     return Inhabitant(customer, dweller, bought, opted_out=index % 60 == 11, unreachable=index % 150 == 47)
 
 
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 _SURNAMES = "赵钱孙李周吴郑王冯陈蒋沈韩杨朱许何吕张孔曹严金魏姜谢邹苏潘葛范彭鲁韦马方任袁柳史"
 _GIVEN = {
-    "女士": "晓梅 丽华 秀英 雅琴 思雨 佳怡 雪莲 慧敏 静怡 欣然 玉兰 若溪 春燕 子涵 美玲 婉清".split(),
-    "先生": "建国 志强 海涛 文斌 俊杰 子轩 浩然 国栋 立新 明哲 永康 家豪 振华 少峰 一鸣 晨光".split(),
+    "女士": _words("晓梅 丽华 秀英 雅琴 思雨 佳怡 雪莲 慧敏 静怡 欣然 玉兰 若溪 春燕 子涵 美玲 婉清"),
+    "先生": _words("建国 志强 海涛 文斌 俊杰 子轩 浩然 国栋 立新 明哲 永康 家豪 振华 少峰 一鸣 晨光"),
 }
 _FIRST = {
-    "Ms": "Alice Clara Emma Grace Hannah Isabel Julia Laura Maria Nora Olivia Rose Sarah Sophie Tessa Wendy".split(),
-    "Mr": "Adam Brian Colin David Edward Frank George Henry Ian James Kevin Leo Martin Oscar Peter Simon".split(),
+    "Ms": _words("Alice Clara Emma Grace Hannah Isabel Julia Laura Maria Nora Olivia Rose Sarah Sophie Tessa Wendy"),
+    "Mr": _words("Adam Brian Colin David Edward Frank George Henry Ian James Kevin Leo Martin Oscar Peter Simon"),
 }
-_LAST = (
+_LAST = _words(
     "Abbott Barnes Carter Dalton Ellis Fisher Graham Hayes Irving Jarvis Keller Lambert Mercer Norton Osborne "
     "Palmer Quigley Reeves Sutton Thorne Underwood Vance Walker Yates"
-).split()
+)
 
 
 def _name(index: int, language: str) -> tuple[str, str]:

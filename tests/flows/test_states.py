@@ -37,8 +37,8 @@ INTRODUCTION = {
 def page() -> str:
     """docs/states.md as the tables say it."""
     parts = [
-        "# States\n\nWhich state may follow which, and what fires the move. Drawn from `flows/states.py`, the only place "
-        "that decides it; do not edit this page, run\n\n"
+        "# States\n\nWhich state may follow which, and what fires the move.\n"
+        "Drawn from `flows/states.py`, the only place that decides it; do not edit this page, run\n\n"
         f"    {REMEDY}\n",
     ]
     parts += [
@@ -81,7 +81,7 @@ def test_a_move_is_allowed_exactly_where_the_table_has_it(table: Table) -> None:
         if target in table[source]:
             check_move(source, target)
         else:
-            with pytest.raises(IllegalMove, match="is not in flows/states.py"):
+            with pytest.raises(IllegalMove, match="is not in"):
                 check_move(source, target)
 
 

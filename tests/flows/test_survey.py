@@ -442,12 +442,20 @@ def test_1_5_medical_words_reach_the_doctor_at_once(patient: Conversation) -> No
         replace(UNCLEAR, flags=("medical",)),
         Reading(intent=Intent.OPT_OUT, flags=("medical",)),
     ],
+    ids=["score", "comment", "unclear", "opt_out"],
 )
 def test_medical_words_open_a_ticket_whatever_else_is_said(patient: Conversation, reading: Reading) -> None:
     decisions = heard(patient, reading)
     assert only(decisions, OpenTicket).kind == "medical"
     only(decisions, PingNow)
     assert not {"thanks_satisfied", "comment_thanks", "clarify"} & set(said(decisions))
+
+
+def test_a_patient_who_asks_what_to_do_is_promised_a_call_and_not_told_how_to_answer(patient: Conversation) -> None:
+    decisions = heard(patient, Reading(intent=Intent.HELP, flags=("medical",)), "出血了，怎么办")
+    only(decisions, OpenTicket)
+    only(decisions, PingNow)
+    assert said(decisions) == ["callback_promised"]
 
 
 def test_medical_words_join_an_open_ticket(patient: Conversation) -> None:

@@ -15,7 +15,7 @@ REMEDY = "take the clock from the Runtime (runtime.clock), or let the caller pas
 READS_THE_CLOCK = {
     "datetime": {"now", "utcnow", "today"},
     "date": {"today"},
-    "time": {"time", "time_ns", "monotonic", "monotonic_ns", "localtime", "gmtime", "ctime", "strftime", "sleep"}
+    "time": {"time", "time_ns", "monotonic", "monotonic_ns", "localtime", "gmtime", "ctime", "sleep"}
     | {"perf_counter", "perf_counter_ns"},
 }
 SQL_CLOCKS = ("now", "current_timestamp", "current_date", "localtimestamp")

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-REMEDY = "Move the code to the layer that its imports belong to; what each package is for: docs/architecture.md."
+REMEDY = "Move the code to the package that its imports belong to: messages knows words, flows decides, bot acts."
 
 
 def test_the_contracts_of_imports_are_kept() -> None:

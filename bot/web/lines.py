@@ -1,0 +1,231 @@
+"""The trail in human words: what one line says, about whom, why, and which text it is about.
+
+`tell` turns rows into Lines for one language. On the town's page a line names its customer; on a customer's own page
+it does not, and the time is the customer's. Nothing is left out on a customer's page: what another line repeats is
+joined to it (why the bot said something, with the text that it said).
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from bot.store.tables import FollowUpRow, MessageRow, TrailRow
+from bot.store.views import Story
+from bot.web.site import Site
+from bot.web.words import Words
+
+LIVELY = (
+    "message", "resurvey", "reply", "answer", "comment", "ticket", "ticket_note", "ping", "passed_on", "claimed", "acknowledged",
+    "given_back", "resolved", "round", "closed", "opted_out", "opted_in", "held", "missed", "skipped", "moved", "unreachable",
+    "suppressed", "class", "event", "alert", "notice", "planned", "lapsed",
+)  # fmt: skip
+"""Kinds of lines that the town's stream shows."""
+
+_ICONS = {
+    "planned": "calendar", "message": "send", "resurvey": "again", "skipped": "skip", "moved": "clock", "missed": "skip",
+    "cancelled": "cross", "done": "check", "unreachable": "nophone", "retry": "again", "held": "hand", "lapsed": "clock",
+    "event": "bolt", "reply": "reply", "answer": "star", "comment": "reply", "said": "send", "survey": "check",
+    "opted_out": "bell-off", "opted_in": "bell", "suppressed": "nophone", "ticket": "flag", "ticket_note": "flag",
+    "alert": "bell", "round": "again", "closed": "check", "ping": "bell", "passed_on": "bell", "claimed": "hand",
+    "acknowledged": "check", "given_back": "hand", "resolved": "phone", "class": "tag", "ignored": "dots", "notice": "dots",
+}  # fmt: skip
+_TONES = {
+    "ticket": "bad", "round": "bad", "alert": "bad", "ticket_note": "bad", "closed": "good", "resolved": "good",
+    "claimed": "info", "ping": "warn", "passed_on": "warn", "held": "warn", "unreachable": "warn", "missed": "warn",
+    "opted_out": "warn", "suppressed": "warn", "message": "info", "resurvey": "info", "reply": "info", "planned": "calm",
+    "acknowledged": "info",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line as a page shows it. `level` is a score that was read or booked; `said` the text it is about."""
+
+    id: int
+    at: datetime
+    what: str
+    icon: str
+    tone: str
+    text: str
+    why: str = ""
+    said: str = ""
+    mine: bool = False
+    who: str = ""
+    customer_id: int = 0
+    address: str = ""
+    ticket_id: int = 0
+    level: int | None = None
+    score: str = ""
+    due: datetime | None = None
+    flow: str = ""
+    program_id: str = ""
+    state: str = ""
+    extra: tuple[str, ...] = field(default=())
+
+
+class Teller:
+    """Tells lines in one language."""
+
+    def __init__(self, site: Site, words: Words, story: Story) -> None:
+        self._site, self._words, self._story = site, words, story
+
+    def tell(self, row: TrailRow) -> Line:
+        """One row in words."""
+        what = row.what
+        person = self._story.people.get(row.customer_id)
+        message = self._story.texts.get(row.message_id)
+        line = Line(
+            id=row.id,
+            at=row.at,
+            what=what,
+            icon=_ICONS.get(what, "dots"),
+            tone=_TONES.get(what, "calm"),
+            text=self._text(row, message),
+            why=self._why(row),
+            said=message.body if message is not None else "",
+            who=person.name if person else "",
+            customer_id=row.customer_id,
+            address=self._story.addresses.get(row.customer_id, ""),
+            ticket_id=row.ticket_id,
+            due=_instant(row.data.get("due")) or _instant(row.data.get("at")),
+            flow=self._site.flow_title(row.program_id, row.flow, self._words) if row.flow else "",
+            program_id=row.program_id,
+        )
+        return self._with_score(self._with_reply(line, row), row)
+
+    def _with_reply(self, line: Line, row: TrailRow) -> Line:
+        heard = self._story.replies.get(int(row.data.get("inbound") or 0))
+        if heard is None:
+            return line
+        text = self._words("trail.on_page") if heard.provider == "page" else line.text
+        return replace(line, said=heard.body, mine=True, text=text)
+
+    def _with_score(self, line: Line, row: TrailRow) -> Line:
+        level, score = row.data.get("level"), row.data.get("score")
+        if level is None and score is None:
+            return line
+        tone = line.tone if level is None else "bad" if level <= 2 else "good" if level >= 4 else "calm"
+        return replace(line, level=level, score="" if score is None else f"{score:g}", tone=tone)
+
+    def _text(self, row: TrailRow, message: MessageRow | None) -> str:
+        words, data = self._words, row.data
+        match row.what:
+            case "message" | "resurvey" if message is not None:
+                title = self._site.template_title(self._story.templates.get(message.id, ""), words)
+                return words(f"trail.sent.{message.purpose}", title=title or words.name("purpose", message.purpose))
+            case "planned" if "count" in data:
+                flow = self._site.flow_title(row.program_id, row.flow, words, str(data.get("occasion", "")))
+                return words.count("trail.planned_set", int(data["count"]), flow=flow)
+            case "planned":
+                return words("trail.planned", flow=self._site.flow_title(row.program_id, row.flow, words))
+            case "event":
+                return words("trail.event", event=self._site.event_name(row.because, words))
+            case "skipped" | "missed" | "moved" | "cancelled" | "done" | "unreachable" if row.flow:
+                flow = self._site.flow_title(row.program_id, row.flow, words)
+                return words(f"trail.{row.what}_flow", flow=flow)
+            case "ping":
+                names = [str(name) for name in data.get("staff", [])]
+                role = words.name("role", str(data.get("role", "")))
+                if not names:
+                    return words("trail.ping_nobody", ticket=row.ticket_id, role=role)
+                return words("trail.ping", ticket=row.ticket_id, role=role, names=words("time.list").join(names))
+            case "ticket":
+                kind = words.name("kind", str(data.get("kind", "low_score")))
+                return words("trail.ticket", ticket=row.ticket_id, kind=kind)
+            case "class":
+                return words("trail.class", after=words.name("class", str(data.get("after", ""))))
+            case "alert":
+                roles = [words.name("role", str(role)) for role in data.get("roles", [])]
+                return words("trail.alert", roles=words("time.list").join(roles))
+            case "claimed" | "acknowledged" | "given_back" | "resolved":
+                return words(f"trail.{row.what}", ticket=row.ticket_id, name=str(data.get("staff", "")))
+            case "round":
+                return words("trail.round", ticket=row.ticket_id, round=data.get("round", 2))
+            case "closed" | "ticket_note" | "passed_on":
+                return words(f"trail.{row.what}", ticket=row.ticket_id)
+            case _:
+                return words.name("trail", row.what)
+
+    def _why(self, row: TrailRow) -> str:
+        if row.what in ("event", "claimed", "acknowledged", "ping"):
+            return ""
+        if row.what in ("message", "resurvey") and row.because in ("reply", "staff", "greeting", "survey", "service"):
+            return ""
+        return self._words.because(row.because)
+
+
+def tell(site: Site, words: Words, story: Story) -> list[Line]:
+    """Lines in the order of the rows, without what another one repeats."""
+    teller = Teller(site, words, story)
+    return _joined([teller.tell(row) for row in story.lines], story)
+
+
+def _joined(lines: Sequence[Line], story: Story) -> list[Line]:
+    """Why the bot said something stands with the text that it sent; a score stands with the words it was read from."""
+    sent = {row.message_id for row in story.lines if row.what in ("message", "resurvey") and row.message_id}
+    reasons = {row.message_id: line.why for row, line in zip(story.lines, lines, strict=True) if row.what == "said"}
+    read_as: dict[tuple[int, datetime], set[str]] = {}
+    for line in lines:
+        if line.what == "reply" and line.level is not None:
+            read_as.setdefault((line.customer_id, line.at), set()).add(line.score)
+    kept = []
+    for row, line in zip(story.lines, lines, strict=True):
+        if row.what == "said" and row.message_id in sent:
+            continue
+        if row.what == "answer" and line.score in read_as.get((line.customer_id, line.at), set()):
+            continue
+        if row.what == "message" and not line.why and row.message_id in reasons:
+            line = replace(line, why=reasons[row.message_id])
+        kept.append(line)
+    return kept
+
+
+def stream_lines(lines: Iterable[Line], story: Story) -> list[Line]:
+    """What the town's stream shows of them: no plan of one customer's alone, no notice to staff beside its ping."""
+    kept = []
+    for line in lines:
+        message = story.texts.get(_message_of(line, story))
+        if line.what not in LIVELY or (line.what == "planned" and line.customer_id):
+            continue
+        if line.what == "message" and (message is None or message.staff_id):
+            continue
+        if line.what == "reply" and not line.said and line.level is None:
+            continue
+        kept.append(line)
+    return kept
+
+
+def _message_of(line: Line, story: Story) -> int:
+    return next((row.message_id for row in story.lines if row.id == line.id), 0)
+
+
+def planned_lines(site: Site, words: Words, rows: Iterable[FollowUpRow]) -> list[Line]:
+    """Follow-ups that were planned for many at once, as lines of this customer's own trail."""
+    return [
+        Line(
+            id=0,
+            at=row.planned_at,
+            what="planned",
+            icon="calendar",
+            tone="calm",
+            text=words("trail.planned", flow=site.flow_title(row.program_id, row.flow, words, row.occasion)),
+            why=words.because(row.reason),
+            customer_id=row.customer_id,
+            due=row.due_at,
+            flow=site.flow_title(row.program_id, row.flow, words, row.occasion),
+            program_id=row.program_id,
+            extra=("set",),
+        )
+        for row in rows
+    ]
+
+
+def _instant(value: Any) -> datetime | None:
+    if not isinstance(value, str):
+        return None
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None

@@ -1,0 +1,142 @@
+"""The console's words in English and Chinese: `bot/text/<language>.json`, times, spans, and reasons of the trail.
+
+Keys are `section.name`. A key with `.one` and `.many` is chosen by number. Reasons are written in English by the
+journey; a catalogue may hold patterns (`"by {name}": "由{name}"`) that say them in its own language.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from functools import cache
+from importlib import resources
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+LANGUAGES = ("en", "zh")
+_OFFSET = re.compile(r"^-?(\d+)(min|wd|mo|hy|h|d|w|q|y)$")
+_HOUR = 3600
+
+
+@cache
+def catalogue(language: str) -> Mapping[str, str]:
+    """Key -> words, without the patterns of reasons."""
+    return {key: value for key, value in _read(language).items() if not key.startswith("because.")}
+
+
+@cache
+def _read(language: str) -> Mapping[str, str]:
+    text = resources.files("bot").joinpath("text", f"{language}.json").read_text(encoding="utf-8")
+    return {
+        f"{section}.{name}": words for section, entries in json.loads(text).items() for name, words in entries.items()
+    }
+
+
+@cache
+def _reasons(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Patterns of reasons, the longest first, beside what they say in this language."""
+    found = []
+    for key, words in _read(language).items():
+        if key.startswith("because."):
+            pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(key.removeprefix("because.")))
+            found.append((re.compile(pattern, re.DOTALL), words))
+    return tuple(sorted(found, key=lambda pair: -len(pair[0].pattern)))
+
+
+class Words:
+    """Everything that is said on one page in one language."""
+
+    def __init__(self, language: str) -> None:
+        self.language = language if language in LANGUAGES else LANGUAGES[0]
+        self._words = catalogue(self.language)
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The words of a key; KeyError when the catalogue lacks it."""
+        text = self._words[key]
+        return text.format(**values) if values else text
+
+    def count(self, key: str, number: int, **values: object) -> str:
+        """The words of a key for so many."""
+        return self(f"{key}.{'one' if number == 1 else 'many'}", n=number, **values)
+
+    def html(self, key: str, **values: object) -> Markup:
+        """The words of a key with pieces of markup in them; everything else is escaped."""
+        return Markup(self._words[key]).format(**values)  # noqa: S704 - the catalogue is ours, values are escaped
+
+    def name(self, section: str, word: str) -> str:
+        """What a code word of programs is called (roles, classes, kinds); unknown ones speak for themselves."""
+        return self._words.get(f"{section}.{word}", word.replace("_", " "))
+
+    # ----- times
+
+    def moment(self, instant: datetime, zone: str) -> str:
+        """Mon 28 Sep, 14:05"""
+        local = instant.astimezone(ZoneInfo(zone))
+        return f"{self.day(local.date())} {local:%H:%M}"
+
+    def clock(self, instant: datetime, zone: str) -> str:
+        """14:05"""
+        return f"{instant.astimezone(ZoneInfo(zone)):%H:%M}"
+
+    def day(self, day: date) -> str:
+        """Mon 28 Sep"""
+        weekday = self(f"weekday.{day.weekday()}")
+        month = self(f"month.{day.month}")
+        return self("time.day", weekday=weekday, month=month, day=day.day)
+
+    def full_day(self, day: date) -> str:
+        """Mon 28 Sep 2026"""
+        weekday, month = self(f"weekday.{day.weekday()}"), self(f"month.{day.month}")
+        return self("time.full_day", weekday=weekday, month=month, day=day.day, year=day.year)
+
+    def span(self, span: timedelta) -> str:
+        """3 h 20 min: the two largest units of a length of time."""
+        seconds = int(abs(span).total_seconds())
+        if seconds < 60:
+            return self("time.moment")
+        if seconds < _HOUR:
+            return self("time.minutes", n=seconds // 60)
+        if seconds < 48 * _HOUR:
+            hours, minutes = seconds // _HOUR, seconds % _HOUR // 60
+            parts = [self("time.hours", n=hours)] + ([self("time.minutes", n=minutes)] if minutes else [])
+        else:
+            days, hours = seconds // (24 * _HOUR), seconds % (24 * _HOUR) // _HOUR
+            parts = [self("time.days", n=days)] + ([self("time.hours", n=hours)] if hours else [])
+        return " ".join(parts)
+
+    def offset(self, text: str) -> str:
+        """An offset of a program (7d, 1mo) in words."""
+        match = _OFFSET.match(text)
+        return self.count(f"offset.{match[2]}", int(match[1])) if match else text
+
+    # ----- reasons
+
+    def because(self, text: str) -> str:
+        """A reason of the trail in this language; what no pattern knows stays as it is."""
+        whole = self._reason(text)
+        if whole is not None:
+            return whole
+        return self("time.and_so").join(self._reason(part) or part for part in text.split("; "))
+
+    def _reason(self, text: str) -> str | None:
+        for pattern, words in _reasons(self.language):
+            match = pattern.fullmatch(text)
+            if match:
+                values = {name: self._piece(name, value) for name, value in match.groupdict().items()}
+                return words.format(**values)
+        return None
+
+    def _piece(self, name: str, value: str) -> str:
+        if name.startswith(("offset", "reason")):
+            return self.because(value) if name.startswith("reason") else self.offset(value)
+        if name in ("role", "class", "event", "flow", "scale", "festival"):
+            return self.name(name, value)
+        if name == "festivals":
+            return "、".join(self.name("festival", each) for each in value.split(", "))
+        return value
+
+
+@cache
+def words_in(language: str) -> Words:
+    return Words(language)
