@@ -28,7 +28,7 @@ class Crowd:
 
     def work(self) -> Work:
         """The crowd as a row of the table of repeated work."""
-        return Work("the crowd answers", 1, self._answer, lambda _: self._waiting[0][0] if self._waiting else None)
+        return Work("the crowd answers", 1, self._answer, lambda *_: self._waiting[0][0] if self._waiting else None)
 
     def _hear(self, text: Text) -> None:
         """A text with a survey's link is a question."""

@@ -27,6 +27,7 @@ class PlanFollowUp:
     person_id: int = 0
     matter_id: int = 0
     ticket_id: int = 0
+    survey_id: int = 0
 
 
 @dataclass(frozen=True)

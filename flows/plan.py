@@ -143,6 +143,7 @@ def plan_reminders(
     sent_flow: str,
     occasion: str,
     sent_on: date,
+    survey_id: int,
     closes_at: datetime,
     zone: ZoneInfo,
     calendar: Calendar,
@@ -163,7 +164,9 @@ def plan_reminders(
         if slot.due_at < closes_at:
             slot = replace(slot, expires_at=closes_at)
             planned.append(
-                PlanFollowUp(flow.id, occasion, slot, flow.purpose, f"silent {flow.after} after {sent_flow}")
+                PlanFollowUp(
+                    flow.id, occasion, slot, flow.purpose, f"silent {flow.after} after {sent_flow}", survey_id=survey_id
+                )
             )
     return planned
 

@@ -116,7 +116,7 @@ def _hear(talk: Conversation, reading: Reading, text: str, at: datetime, calenda
             yield from _unhappy_or_done(talk, reading, booked, text, at, calendar)
         case Intent.COMMENT:
             yield from _comment(talk, reading, text, at, calendar)
-        case _ if reading.category is Category.COMPLAINT or _watched(talk, reading):
+        case _ if talk.on_page or reading.category is Category.COMPLAINT or _watched(talk, reading):
             yield from _comment(talk, reading, text, at, calendar)
         case _:
             yield from _unclear(talk, reading)

@@ -5,11 +5,12 @@ until nothing is. Rehearsals, tests and the town's "advance" run on it, through 
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from bot.clock import Clock
 from bot.jobs.work import WORK, Work
 from bot.runtime import Runtime
+from bot.store import agenda
 
 
 class MovableClock(Clock, Protocol):
@@ -18,7 +19,6 @@ class MovableClock(Clock, Protocol):
     def move_to(self, instant: datetime) -> None: ...
 
 
-Answer = TypeVar("Answer")
 MOST_PASSES = 100_000
 """More passes at one instant than this mean that some work never ends."""
 
@@ -26,30 +26,25 @@ MOST_PASSES = 100_000
 async def work_until_idle(runtime: Runtime, work: Sequence[Work] = WORK) -> datetime | None:
     """Do everything that is due now, and what that makes due now; the next instant at which any work is due."""
     for _ in range(MOST_PASSES):
-        due_now, later = await _beside(runtime, _look, runtime, work)
+        due_now, later = await runtime.db.beside(_look, runtime, work)
         if not due_now:
             return later
         for each in due_now:
             if asyncio.iscoroutinefunction(each.run):
                 await each.run(runtime)
             else:
-                await _beside(runtime, each.run, runtime)
+                await runtime.db.beside(each.run, runtime)
     raise RuntimeError(f"work never ends at {runtime.clock.now()}: {[each.name for each in due_now]}")
 
 
 def _look(runtime: Runtime, work: Sequence[Work]) -> tuple[list[Work], datetime | None]:
     """What is due now, and when anything is due next."""
     now = runtime.clock.now()
-    dues = [(each, each.due(runtime)) for each in work]
+    with runtime.db.read() as session:
+        stands = agenda.read(session)
+    dues = [(each, each.due(runtime, stands)) for each in work]
     due_now = [each for each, at in dues if at is not None and at <= now]
     return due_now, min((at for _, at in dues if at is not None), default=None)
-
-
-async def _beside(runtime: Runtime, step: Callable[..., Answer], *args: object) -> Answer:
-    """Database work beside the event loop, so that pages stay alive; in it where the database lives in memory."""
-    if runtime.db.in_memory:
-        return step(*args)
-    return await asyncio.to_thread(step, *args)
 
 
 async def advance(

@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.journey import callbacks, intake, outreach, replies
+from bot.journey import callbacks, intake, outreach, replies, sending
 from bot.runtime import Runtime
+from bot.store.agenda import Agenda
 
 
 @dataclass(frozen=True)
@@ -18,16 +19,16 @@ class Work:
     name: str
     seconds: float
     run: Callable[[Runtime], int | Awaitable[int]]
-    due: Callable[[Runtime], datetime | None]
+    due: Callable[[Runtime, Agenda], datetime | None]
 
 
 WORK: tuple[Work, ...] = (
-    Work("read replies", 1, replies.read_waiting, replies.next_reading),
-    Work("plan occasions", 60, intake.plan_occasions, intake.next_planning),
-    Work("prepare due follow-ups", 1, outreach.prepare_due, outreach.next_prepare),
-    Work("send pings", 1, callbacks.send_due_pings, callbacks.next_ping),
-    Work("dispatch", 1, outreach.dispatch, outreach.next_dispatch),
-    Work("reconcile", 10, outreach.reconcile, outreach.next_reconcile),
-    Work("lapse surveys", 60, outreach.lapse_surveys, outreach.next_lapse),
+    Work("read replies", 1, replies.read_waiting, lambda _, agenda: agenda.unread),
+    Work("plan occasions", 60, intake.plan_occasions, lambda _, agenda: intake.next_planning(agenda)),
+    Work("prepare due follow-ups", 1, outreach.prepare_due, lambda _, agenda: agenda.follow_up),
+    Work("send pings", 1, callbacks.send_due_pings, lambda _, agenda: agenda.ping),
+    Work("dispatch", 1, sending.dispatch, lambda _, agenda: agenda.outbox),
+    Work("reconcile", 10, sending.reconcile, lambda _, agenda: agenda.doubt),
+    Work("lapse surveys", 60, sending.lapse_surveys, lambda _, agenda: agenda.closing),
 )
 """In the order in which a customer would wish it: answers first."""

@@ -1,9 +1,10 @@
-"""The story of one customer, to be read in this order: intake, outreach, replies, callbacks; then apply.
+"""The story of one customer, to be read in this order: intake, outreach, sending, replies, callbacks; then apply.
 
 Every step has one form: load facts, ask one pure function of `flows`, write the answer in one transaction.
 
 intake.py     1 event accepted once    2 follow-ups planned
-outreach.py   3 due ones claimed, consent asked again, rendered    4 sent, receipts noted
+outreach.py   3 due ones claimed, consent asked again, rendered
+sending.py    4 sent, one effect each; receipts noted, doubt resolved
 replies.py    5 reply stored once    6 read    7 scored
 callbacks.py  8 ticket opened, claimed    9 resolved    10 re-survey planned
 apply.py      one `match` from decision to row

@@ -46,11 +46,6 @@ def send_due_pings(runtime: Runtime, limit: int = BATCH) -> int:
     return len(due) + len(silent)
 
 
-def next_ping(runtime: Runtime) -> datetime | None:
-    with runtime.db.read() as session:
-        return tickets.next_ping(session)
-
-
 def _send_ping(session: Session, runtime: Runtime, ping: PingRow, now: datetime) -> None:
     """One ping: to everybody with the role, or only a line in the trail where nobody has it."""
     ticket = tickets.get(session, ping.ticket_id)

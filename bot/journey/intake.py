@@ -7,7 +7,7 @@ Next: outreach.py.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -18,13 +18,13 @@ from bot.journey.apply import apply
 from bot.journey.subject import Subject, enrol, facts_of
 from bot.runtime import Runtime
 from bot.shelf import InForce
-from bot.store import customers, events, follow_ups, settings, trail
+from bot.store import agenda, customers, events, follow_ups, settings, trail
 from bot.store.tables import CustomerRow, EnrolmentRow
 from flows import plan, sampling
 from flows.decisions import PlanFollowUp, Selection
 from flows.events import Event
 from flows.program import Flow, Program, Sample, field_kind
-from flows.timing import add
+from flows.timing import add, end_of_day
 
 BATCH = 500
 """Rows of one transaction."""
@@ -438,49 +438,35 @@ def cancel_event(runtime: Runtime, source: str, external_id: str, because: str) 
 def plan_occasions(runtime: Runtime) -> int:
     """Plan what the calendar calls for, up to each program's horizon; again, it changes nothing."""
     runtime.shelf.refresh()
+    with runtime.db.read() as session:
+        stands = agenda.read(session)
+    if (at := next_planning(stands)) is not None and at > runtime.clock.now():
+        return 0
     planned = 0
     for in_force in runtime.shelf.in_force:
-        if _planned_through(runtime, in_force) > runtime.clock.now():
-            continue
         for flow in in_force.program.flows:
             if isinstance(flow.on, Sample):
                 planned += _plan_sample(runtime, in_force, flow, flow.on)
             elif plan.needs_anchor(flow):
                 planned += _plan_selection(runtime, in_force, flow)
-        _note_planned(runtime, in_force)
+    with runtime.db.write() as session:
+        noted = {"until": _next_midnight(runtime).isoformat(), "enrolment": stands.enrolment, "version": stands.version}
+        settings.write(session, agenda.PLANNED, noted)
     return planned
 
 
-def next_planning(runtime: Runtime) -> datetime | None:
-    """When the calendar may call for something again: the next local midnight, or now if somebody was enrolled."""
-    runtime.shelf.refresh()
-    return min((_planned_through(runtime, each) for each in runtime.shelf.in_force), default=None)
+def next_planning(stands: agenda.Agenda) -> datetime | None:
+    """When the calendar may call for something again: the next midnight, or at once if somebody was enrolled."""
+    planned = stands.planned
+    if planned.get("enrolment") != stands.enrolment or planned.get("version") != stands.version:
+        return datetime.min.replace(tzinfo=UTC)
+    return datetime.fromisoformat(planned["until"])
 
 
-def _planned_through(runtime: Runtime, in_force: InForce) -> datetime:
-    """Nothing new can be due before this instant."""
-    with runtime.db.read() as session:
-        state = settings.read(session, f"planned:{in_force.program.id}")
-        newest = customers.newest_enrolment(session)
-    if state.get("version") != in_force.version_id or state.get("enrolment") != newest:
-        return runtime.clock.now()
-    return datetime.fromisoformat(state["until"])
-
-
-def _note_planned(runtime: Runtime, in_force: InForce) -> None:
-    zone = in_force.program.time_zone
-    today = runtime.today(in_force.program.zone)
-    until = datetime.combine(today + timedelta(days=1), datetime.min.time(), tzinfo=zone).astimezone(UTC)
-    with runtime.db.write() as session:
-        settings.write(
-            session,
-            f"planned:{in_force.program.id}",
-            {
-                "version": in_force.version_id,
-                "enrolment": customers.newest_enrolment(session),
-                "until": until.isoformat(),
-            },
-        )
+def _next_midnight(runtime: Runtime) -> datetime:
+    """The next midnight in the zone of any program: the horizon covers the customers' own."""
+    zones = {each.program.zone for each in runtime.shelf.in_force} or {"UTC"}
+    return min(end_of_day(runtime.today(zone), ZoneInfo(zone)) for zone in zones)
 
 
 def selection_of(runtime: Runtime, session: Session, in_force: InForce, flow: Flow, today: date) -> Selection | None:

@@ -77,11 +77,6 @@ def read_waiting(runtime: Runtime, limit: int = BATCH) -> int:
     return len(waiting)
 
 
-def next_reading(runtime: Runtime) -> datetime | None:
-    with runtime.db.read() as session:
-        return inbound.first_unread(session)
-
-
 def _read_one(runtime: Runtime, inbound_id: int) -> None:
     """1 take the reply  2 lock its customer  3 read it against what was asked  4 decide  5 write."""
     with runtime.db.write() as session:
@@ -146,7 +141,7 @@ def _conversation(
     now = reply.received_at
     survey = survey or surveys.latest_of_customer(session, customer.id, reply.channel)
     waiting = survey is not None and survey.state in (SurveyState.OPEN, SurveyState.NEEDS_PERSON)
-    correcting = _just_answered(survey, now)
+    correcting = _just_answered(survey, now) or (reply.provider == "page" and _takes_more(survey, now))
     if survey is not None and not ((waiting and now < survey.closes_at) or correcting):
         survey = None
     in_force = _program_of(session, runtime, customer, survey)
@@ -169,6 +164,11 @@ def _conversation(
         live_ticket=live is not None,
     )
     return subject, talk
+
+
+def _takes_more(survey: SurveyRow | None, now: datetime) -> bool:
+    """An answered survey's page takes more answers and words until its closing date."""
+    return survey is not None and survey.state == SurveyState.ANSWERED and now < survey.closes_at
 
 
 def _just_answered(survey: SurveyRow | None, now: datetime) -> bool:

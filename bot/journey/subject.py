@@ -9,7 +9,7 @@ from sqlmodel import Session
 from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.store import customers
-from bot.store.tables import CustomerRow, EnrolmentRow, InboundRow, SurveyRow, TicketRow
+from bot.store.tables import CustomerRow, EnrolmentRow, EventRow, InboundRow, SurveyRow, TicketRow
 from flows.calendar import Calendar
 from flows.events import Customer
 
@@ -26,6 +26,7 @@ class Subject:
     inbound: InboundRow | None = None
     survey: SurveyRow | None = None
     ticket: TicketRow | None = None
+    event: EventRow | None = None
     event_id: int = 0
 
     @property

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.runtime import Runtime
-from bot.store.tables import CustomerRow, SurveyRow, TicketRow
+from bot.store.tables import CustomerRow, EventRow, SurveyRow, TicketRow
 from flows.program import Program, Question
 from messages.render import render
 from messages.sms import measure
@@ -53,8 +53,9 @@ def ask(program: Program, question: Question, language: str) -> str:
     hint = scale_hint(question, language)
     if not hint or any(char.isdigit() for char in text):
         return text
-    stop = "。" if language == "zh" else " "
-    return f"{text}{'' if text[-1:] in '？?。.!！' else stop}{hint}"
+    if language == "zh":
+        return f"{text}{hint}" if text[-1:] in "？?。！!" else f"{text}。{hint}"
+    return f"{text} {hint}"
 
 
 def scale_hint(question: Question, language: str) -> str:
@@ -78,9 +79,7 @@ def variables_for(
     survey: SurveyRow | None = None,
     question: Question | None = None,
     ticket: TicketRow | None = None,
-    data: Mapping[str, Any] | None = None,
-    item: str | None = None,
-    occurred_on: Any = None,
+    event: EventRow | None = None,
     festival: str | None = None,
 ) -> dict[str, Any]:
     """Everything a template may name about this customer now; what is missing is None."""
@@ -90,10 +89,10 @@ def variables_for(
         "customer_name": customer.name or None,
         "company": program.text(program.company, language),
         "company_phone": program.company_phone or None,
-        "item": item,
-        "event_on": occurred_on,
         "festival": festival,
     }
+    if event is not None:
+        known |= _about(program, customer, event)
     if question is not None:
         known["question"] = ask(program, question, language)
         known["scale_hint"] = scale_hint(question, language) or None
@@ -107,8 +106,16 @@ def variables_for(
             "due_at": ticket.call_before,
             "reply_text": ticket.words or None,
         }
-    if data:
-        known |= {name: value for name, value in data.items() if name not in known or known[name] is None}
+    return known
+
+
+def _about(program: Program, customer: CustomerRow, event: EventRow) -> dict[str, Any]:
+    """What the event says: its own fields, what it was about (`item`), and its local date."""
+    field = program.events[event.type].item if event.type in program.events else None
+    item = event.data.get(field) if field else None
+    known = {name: value for name, value in event.data.items() if value not in (None, "")}
+    known["item"] = str(item) if item not in (None, "") else None
+    known["event_on"] = event.occurred_at.astimezone(ZoneInfo(customer.zone)).date()
     return known
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import func, or_, update
+from sqlalchemy import bindparam, func, or_, update
 from sqlmodel import Session, col, select
 
 from bot.store.rows import chunks, for_update, insert_once, rows_by, table_of
@@ -66,11 +67,17 @@ def staff_by_address(session: Session, address: str) -> StaffRow | None:
 
 def lock(session: Session, customer_ids: Iterable[int]) -> dict[int, CustomerRow]:
     """The customers, locked until the transaction ends: caps and opt-out have one judge."""
-    statement = for_update(
-        session,
-        select(CustomerRow).where(col(CustomerRow.id).in_(sorted(set(customer_ids)))).order_by(col(CustomerRow.id)),
-    )
-    return {row.id: row for row in session.execute(statement).scalars()}
+    statement = for_update(session, _lock())
+    found: dict[int, CustomerRow] = {}
+    for chunk in chunks(sorted(set(customer_ids))):
+        found.update((row.id, row) for row in session.execute(statement, {"wanted": chunk}).scalars())
+    return found
+
+
+@cache
+def _lock() -> Any:
+    wanted = bindparam("wanted", expanding=True)
+    return select(CustomerRow).where(col(CustomerRow.id).in_(wanted)).order_by(col(CustomerRow.id))
 
 
 def points_of(session: Session, customer_ids: Iterable[int]) -> dict[int, list[ContactPointRow]]:

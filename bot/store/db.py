@@ -4,12 +4,13 @@ SQLite: WAL, synchronous=FULL, one writer. A write transaction begins IMMEDIATE 
 writers queue here, in order, and not in SQLite's busy loop. PostgreSQL: plain transactions; claims lock their rows.
 """
 
+import asyncio
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
@@ -18,7 +19,9 @@ from sqlalchemy.pool import StaticPool
 from sqlmodel import Session
 
 from bot.errors import SettingError
+from bot.store.rows import write_later_rows
 
+Answer = TypeVar("Answer")
 MEMORY = "sqlite://"
 BUSY_TIMEOUT_MS = 10_000
 
@@ -46,6 +49,7 @@ class Database:
         if not self.is_sqlite:
             with Session(self._engine, expire_on_commit=False) as session, session.begin():
                 yield session
+                write_later_rows(session)
             return
         self.waiting += 1
         with self._writer:
@@ -53,12 +57,19 @@ class Database:
             engine = self._engine.execution_options(immediate=True)
             with Session(engine, expire_on_commit=False) as session, session.begin():
                 yield session
+                write_later_rows(session)
 
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One read transaction: what is added to it is not kept."""
         with Session(self._engine, expire_on_commit=False) as session:
             yield session
+
+    async def beside(self, step: Callable[..., Answer], *args: Any) -> Answer:
+        """Do database work beside the event loop; in it where the database lives in memory and has one thread."""
+        if self.in_memory:
+            return step(*args)
+        return await asyncio.to_thread(step, *args)
 
     def close(self) -> None:
         self._engine.dispose()

@@ -1,13 +1,13 @@
 """Events, accepted once each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
-from bot.store.rows import insert_once, on_conflict_do_nothing, table_of
+from bot.store.rows import insert_many_once, insert_once, rows_by, table_of
 from bot.store.tables import EventRow
 
 
@@ -18,11 +18,7 @@ def add(session: Session, values: Mapping[str, Any]) -> int | None:
 
 def add_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """External id -> id of the events that were not known before; all rows are of one source."""
-    if not rows:
-        return {}
-    table = table_of(EventRow)
-    statement = on_conflict_do_nothing(session, table).returning(table.c.external_id, table.c.id)
-    return {external_id: row_id for external_id, row_id in session.execute(statement, rows)}
+    return insert_many_once(session, EventRow, rows, "external_id")
 
 
 def by_external_id(session: Session, source: str, external_id: str) -> EventRow | None:
@@ -31,6 +27,10 @@ def by_external_id(session: Session, source: str, external_id: str) -> EventRow 
 
 def get(session: Session, event_id: int) -> EventRow | None:
     return session.get(EventRow, event_id)
+
+
+def by_ids(session: Session, event_ids: Iterable[int]) -> dict[int, EventRow]:
+    return {row.id: row for row in rows_by(session, EventRow, col(EventRow.id), event_ids)}
 
 
 def cancel(session: Session, event_id: int, now: datetime) -> None:

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Date, String, and_, exists, func, literal
+from sqlalchemy import Date, String, and_, bindparam, exists, func, literal, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from bot.store.audiences import condition
-from bot.store.rows import for_update, insert_once, move, move_many, on_conflict_do_nothing, table_of
+from bot.store.rows import for_update, insert_many_once, insert_once, move, move_many, on_conflict_do_nothing, table_of
 from bot.store.tables import ContactPointRow, CustomerRow, EnrolmentRow, FollowUpRow, Id, Instant
 from flows.decisions import Group, PlanFollowUp, Selection
 from flows.plan import Anchor
@@ -28,29 +29,36 @@ class Owner:
 
 def plan(session: Session, owner: Owner, customer_id: int, planned: PlanFollowUp, event_id: int = 0) -> int | None:
     """The id of a new follow-up, or None when it was planned before."""
-    return insert_once(
-        session,
-        FollowUpRow,
-        {
-            "program_id": owner.program_id,
-            "program_version_id": owner.version_id,
-            "flow": planned.flow,
-            "customer_id": customer_id,
-            "person_id": planned.person_id,
-            "matter_id": planned.matter_id,
-            "event_id": event_id,
-            "ticket_id": planned.ticket_id,
-            "occasion": planned.occasion,
-            "purpose": str(planned.purpose),
-            "state": str(FollowUpState.PLANNED),
-            "nominal_on": planned.slot.nominal_on,
-            "intended_on": planned.slot.intended_on,
-            "due_at": planned.slot.due_at,
-            "expires_at": planned.slot.expires_at,
-            "planned_at": owner.now,
-            "reason": planned.because,
-        },
-    )
+    return insert_once(session, FollowUpRow, _row(owner, customer_id, planned, event_id))
+
+
+def plan_many(session: Session, rows: Sequence[tuple[Owner, int, PlanFollowUp, int]]) -> None:
+    """As `plan`, for many: (owner, customer id, what is planned, event id)."""
+    insert_many_once(session, FollowUpRow, [_row(*row) for row in rows], "id")
+
+
+def _row(owner: Owner, customer_id: int, planned: PlanFollowUp, event_id: int) -> dict[str, Any]:
+    return {
+        "program_id": owner.program_id,
+        "program_version_id": owner.version_id,
+        "flow": planned.flow,
+        "customer_id": customer_id,
+        "person_id": planned.person_id,
+        "matter_id": planned.matter_id,
+        "event_id": event_id,
+        "ticket_id": planned.ticket_id,
+        "survey_id": planned.survey_id,
+        "occasion": planned.occasion,
+        "purpose": str(planned.purpose),
+        "state": str(FollowUpState.PLANNED),
+        "nominal_on": planned.slot.nominal_on,
+        "intended_on": planned.slot.intended_on,
+        "due_at": planned.slot.due_at,
+        "expires_at": planned.slot.expires_at,
+        "planned_at": owner.now,
+        "sent_at": None,
+        "reason": planned.because,
+    }
 
 
 def plan_selection(session: Session, owner: Owner, selection: Selection, today: date) -> list[tuple[Group, int]]:
@@ -64,6 +72,7 @@ def plan_selection(session: Session, owner: Owner, selection: Selection, today: 
             literal(owner.version_id, Id).label("program_version_id"),
             literal(selection.flow, String).label("flow"),
             col(EnrolmentRow.customer_id),
+            literal(0, Id),
             literal(0, Id),
             literal(0, Id),
             literal(0, Id),
@@ -87,6 +96,7 @@ def plan_selection(session: Session, owner: Owner, selection: Selection, today: 
             "matter_id",
             "event_id",
             "ticket_id",
+            "survey_id",
             "occasion",
             "purpose",
             "state",
@@ -180,20 +190,19 @@ def anchors(
 
 def due(session: Session, now: datetime, limit: int) -> Sequence[FollowUpRow]:
     """Planned follow-ups whose time has come, oldest first; locked on PostgreSQL, passing over what others hold."""
-    statement = for_update(
-        session,
+    statement = for_update(session, _due(), skip_locked=True)
+    return session.execute(statement, {"now": now, "most": limit}).scalars().all()
+
+
+@cache
+def _due() -> Any:
+    now = bindparam("now", type_=table_of(FollowUpRow).c.due_at.type)
+    return (
         select(FollowUpRow)
-        .where(FollowUpRow.state == FollowUpState.PLANNED, FollowUpRow.due_at <= now)
+        .where(FollowUpRow.state == FollowUpState.PLANNED, col(FollowUpRow.due_at) <= now)
         .order_by(col(FollowUpRow.due_at), col(FollowUpRow.id))
-        .limit(limit),
-        skip_locked=True,
+        .limit(bindparam("most"))
     )
-    return session.execute(statement).scalars().all()
-
-
-def next_due(session: Session) -> datetime | None:
-    statement = select(func.min(FollowUpRow.due_at)).where(FollowUpRow.state == FollowUpState.PLANNED)
-    return session.exec(statement).first()
 
 
 def count(session: Session) -> int:
@@ -204,13 +213,23 @@ def get(session: Session, follow_up_id: int) -> FollowUpRow | None:
     return session.get(FollowUpRow, follow_up_id)
 
 
-def defer(session: Session, follow_up_id: int, due_at: datetime, intended_on: date) -> None:
-    """Wait until `due_at`; only what is still planned can."""
+def defer(session: Session, waits: Sequence[tuple[int, datetime, date]]) -> None:
+    """Wait until another instant, (follow-up id, due at, intended on); only what is still planned can."""
+    if waits:
+        rows = [{"row": row_id, "at": due_at, "on": day} for row_id, due_at, day in waits]
+        session.connection().execute(_defer(), rows)
+
+
+@cache
+def _defer() -> Any:
     table = table_of(FollowUpRow)
-    session.execute(
-        table.update()
-        .where(table.c.id == follow_up_id, table.c.state == str(FollowUpState.PLANNED))
-        .values(due_at=due_at, intended_on=intended_on)
+    return (
+        update(table)
+        .where(table.c.id == bindparam("row"), table.c.state == str(FollowUpState.PLANNED))
+        .values(
+            due_at=bindparam("at", type_=table.c.due_at.type),
+            intended_on=bindparam("on", type_=table.c.intended_on.type),
+        )
     )
 
 

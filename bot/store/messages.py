@@ -2,14 +2,25 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import bindparam, func, or_, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from bot.store.rows import chunks, for_update, insert_many, insert_once, move_many, table_of
-from bot.store.tables import AttemptRow, CustomerRow, FollowUpRow, MessageRow
+from bot.store.rows import (
+    chunks,
+    for_update,
+    insert_many,
+    insert_many_once,
+    insert_once,
+    move_many,
+    rows_by,
+    state_is,
+    table_of,
+)
+from bot.store.tables import AttemptRow, FollowUpRow, MessageRow
 from flows.states import RANK, MessageState, sources_of
 
 PRIORITY = {"reply": 0, "staff": 1}
@@ -17,64 +28,53 @@ PRIORITY = {"reply": 0, "staff": 1}
 NEVER_LEFT = (MessageState.SUPPRESSED, MessageState.EXPIRED, MessageState.CANCELLED, MessageState.FAILED)
 
 
+BLANK: Mapping[str, Any] = {
+    "customer_id": 0,
+    "staff_id": 0,
+    "follow_up_id": 0,
+    "survey_id": 0,
+    "ticket_id": 0,
+    "inbound_id": 0,
+    "template_version_id": 0,
+    "counts": False,
+    "segments": 1,
+    "state": str(MessageState.READY),
+    "attempts": 0,
+    "reason": "",
+}
+
+
 def put(session: Session, values: Mapping[str, Any]) -> int | None:
     """The id of a new message in the outbox, or None when its dedupe key is there already: one effect."""
-    blank = {
-        "customer_id": 0,
-        "staff_id": 0,
-        "follow_up_id": 0,
-        "survey_id": 0,
-        "ticket_id": 0,
-        "inbound_id": 0,
-        "template_version_id": 0,
-        "counts": False,
-        "priority": PRIORITY.get(values["purpose"], 5),
-        "segments": 1,
-        "state": str(MessageState.READY),
-        "attempts": 0,
-        "reason": "",
-    }
-    return insert_once(session, MessageRow, {**blank, **values})
+    return insert_once(session, MessageRow, {**BLANK, "priority": PRIORITY.get(values["purpose"], 5), **values})
+
+
+def put_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """As `put`, for many."""
+    full = [{**BLANK, "priority": PRIORITY.get(values["purpose"], 5), **values} for values in rows]
+    insert_many_once(session, MessageRow, full, "dedupe_key")
 
 
 def ready(session: Session, now: datetime, channels: Sequence[str], limit: int) -> list[MessageRow]:
     """Messages that may go now, first in line first; locked on PostgreSQL, passing over what others hold."""
-    statement = for_update(
-        session,
+    statement = for_update(session, _ready(), skip_locked=True)
+    return list(session.execute(statement, {"now": now, "channels": list(channels), "most": limit}).scalars())
+
+
+@cache
+def _ready() -> Any:
+    now = bindparam("now", type_=table_of(MessageRow).c.due_at.type)
+    return (
         select(MessageRow)
         .where(
             MessageRow.state == MessageState.READY,
-            col(MessageRow.channel).in_(channels),
-            MessageRow.due_at <= now,
+            col(MessageRow.channel).in_(bindparam("channels", expanding=True)),
+            col(MessageRow.due_at) <= now,
             or_(col(MessageRow.retry_at).is_(None), col(MessageRow.retry_at) <= now),
         )
         .order_by(col(MessageRow.priority), col(MessageRow.due_at), col(MessageRow.id))
-        .limit(limit),
-        skip_locked=True,
+        .limit(bindparam("most"))
     )
-    return list(session.execute(statement).scalars())
-
-
-def next_ready(session: Session) -> datetime | None:
-    """When the outbox has work again."""
-    when = func.coalesce(MessageRow.retry_at, MessageRow.due_at)
-    later = func.max if session.get_bind().dialect.name == "sqlite" else func.greatest
-    statement = select(func.min(later(when, MessageRow.due_at))).where(MessageRow.state == MessageState.READY)
-    return _instant(session, statement)
-
-
-def opted_out(session: Session, customer_ids: Iterable[int]) -> set[int]:
-    """Who of these wants no messages; their rows are locked until the transaction ends."""
-    found: set[int] = set()
-    for chunk in chunks(sorted({each for each in customer_ids if each})):
-        statement = for_update(
-            session,
-            select(CustomerRow.id, CustomerRow.opted_out_at)
-            .where(col(CustomerRow.id).in_(chunk))
-            .order_by(col(CustomerRow.id)),
-        )
-        found.update(row_id for row_id, at in session.execute(statement) if at is not None)
-    return found
 
 
 def claim(
@@ -83,29 +83,30 @@ def claim(
     """READY -> SENDING with one attempt each, (message, attempt id), durable before any byte leaves."""
     if not claimed:
         return
-    messages = table_of(MessageRow)
-    statement = (
-        update(messages)
-        .where(messages.c.id == bindparam("row"), messages.c.state == str(MessageState.READY))
-        .values(state=str(MessageState.SENDING), attempts=messages.c.attempts + 1, retry_at=now + lease)
-    )
-    session.connection().execute(statement, [{"row": message.id} for message, _ in claimed])
+    rows = [{"row": message.id, "lease": now + lease} for message, _ in claimed]
+    session.connection().execute(_claim(), rows)
+    attempt = {"claimed_at": now, "deadline_at": now + call, "outcome": "", "error": "", "empty_reads": 0}
     insert_many(
         session,
         AttemptRow,
         [
-            {
-                "id": attempt_id,
-                "message_id": message.id,
-                "number": message.attempts + 1,
-                "claimed_at": now,
-                "deadline_at": now + call,
-                "outcome": "",
-                "error": "",
-                "empty_reads": 0,
-            }
+            {**attempt, "id": attempt_id, "message_id": message.id, "number": message.attempts + 1}
             for message, attempt_id in claimed
         ],
+    )
+
+
+@cache
+def _claim() -> Any:
+    table = table_of(MessageRow)
+    return (
+        update(table)
+        .where(table.c.id == bindparam("row"), table.c.state == str(MessageState.READY))
+        .values(
+            state=str(MessageState.SENDING),
+            attempts=table.c.attempts + 1,
+            retry_at=bindparam("lease", type_=table.c.retry_at.type),
+        )
     )
 
 
@@ -114,40 +115,47 @@ def settle(session: Session, outcomes: Sequence[Mapping[str, Any]]) -> None:
 
     A receipt may have been faster: only a state below the outcome's rank is replaced (R209).
     """
-    messages, attempts = table_of(MessageRow), table_of(AttemptRow)
+    connection = session.connection()
     by_state: dict[str, list[Mapping[str, Any]]] = {}
     for outcome in outcomes:
         by_state.setdefault(str(outcome["state"]), []).append(outcome)
     for state, same in by_state.items():
-        statement = (
-            update(messages)
-            .where(
-                messages.c.id == bindparam("b_row"),
-                # IN cannot be sent by executemany
-                or_(*(messages.c.state == str(source) for source in sources_of(MessageState(state)))),
-            )
-            .values(
-                state=state,
-                provider_id=func.coalesce(bindparam("b_provider_id"), messages.c.provider_id),
-                retry_at=bindparam("b_retry_at"),
-                sent_at=func.coalesce(bindparam("b_sent_at"), messages.c.sent_at),
-                reason=func.coalesce(func.nullif(bindparam("b_error"), ""), messages.c.reason),
-            )
-        )
         keys = ("row", "provider_id", "retry_at", "sent_at", "error")
-        session.connection().execute(statement, [{f"b_{key}": one[key] for key in keys} for one in same])
-    finish = (
-        update(attempts)
-        .where(attempts.c.id == bindparam("b_attempt"))
+        connection.execute(_settle(MessageState(state)), [{f"b_{key}": one[key] for key in keys} for one in same])
+    keys = ("attempt", "at", "outcome", "provider_id", "error")
+    connection.execute(_finish(), [{f"b_{key}": one[key] for key in keys} for one in outcomes])
+
+
+@cache
+def _settle(state: MessageState) -> Any:
+    table = table_of(MessageRow)
+    instant = table.c.sent_at.type
+    return (
+        update(table)
+        .where(table.c.id == bindparam("b_row"), state_is(table, sources_of(state)))
         .values(
-            finished_at=bindparam("b_at"),
+            state=str(state),
+            provider_id=func.coalesce(bindparam("b_provider_id", type_=table.c.provider_id.type), table.c.provider_id),
+            retry_at=bindparam("b_retry_at", type_=instant),
+            sent_at=func.coalesce(bindparam("b_sent_at", type_=instant), table.c.sent_at),
+            reason=func.coalesce(func.nullif(bindparam("b_error", type_=table.c.reason.type), ""), table.c.reason),
+        )
+    )
+
+
+@cache
+def _finish() -> Any:
+    table = table_of(AttemptRow)
+    return (
+        update(table)
+        .where(table.c.id == bindparam("b_attempt"))
+        .values(
+            finished_at=bindparam("b_at", type_=table.c.finished_at.type),
             outcome=bindparam("b_outcome"),
             provider_id=bindparam("b_provider_id"),
             error=bindparam("b_error"),
         )
     )
-    keys = ("attempt", "at", "outcome", "provider_id", "error")
-    session.connection().execute(finish, [{f"b_{key}": one[key] for key in keys} for one in outcomes])
 
 
 def refuse(session: Session, message_ids: Sequence[int], target: MessageState, because: str) -> int:
@@ -188,11 +196,6 @@ def in_doubt(session: Session, now: datetime, limit: int) -> list[tuple[MessageR
         ).one()
         doubtful.append((message, attempt))
     return doubtful
-
-
-def next_in_doubt(session: Session) -> datetime | None:
-    states = [str(MessageState.SENDING), str(MessageState.UNKNOWN)]
-    return _instant(session, select(func.min(MessageRow.retry_at)).where(col(MessageRow.state).in_(states)))
 
 
 def look_again(session: Session, message_id: int, attempt_id: str, at: datetime, empty_reads: int) -> None:
@@ -242,15 +245,20 @@ def recent_by_customer(
     """When messages that count for the weekly cap went into the outbox, by customer (R82)."""
     recent: dict[int, list[datetime]] = {}
     for chunk in chunks(dict.fromkeys(customer_ids)):
-        statement = select(MessageRow.customer_id, MessageRow.due_at).where(
-            col(MessageRow.customer_id).in_(chunk),
-            MessageRow.due_at > since,
-            col(MessageRow.counts),
-            col(MessageRow.state).not_in([str(state) for state in NEVER_LEFT]),
-        )
-        for customer_id, at in session.execute(statement):
+        for customer_id, at in session.execute(_recent(), {"wanted": chunk, "since": since}):
             recent.setdefault(customer_id, []).append(at)
     return {customer_id: tuple(sorted(instants)) for customer_id, instants in recent.items()}
+
+
+@cache
+def _recent() -> Any:
+    table = table_of(MessageRow)
+    return core_select(table.c.customer_id, table.c.due_at).where(
+        table.c.customer_id.in_(bindparam("wanted", expanding=True)),
+        table.c.due_at > bindparam("since", type_=table.c.due_at.type),
+        table.c.counts,
+        table.c.state.not_in([str(state) for state in NEVER_LEFT]),
+    )
 
 
 def cancel_waiting(session: Session, customer_id: int, purposes: Sequence[str], because: str) -> list[MessageRow]:
@@ -266,25 +274,14 @@ def cancel_waiting(session: Session, customer_id: int, purposes: Sequence[str], 
     return list(rows)
 
 
-def follow_ups_of(session: Session, message_ids: Sequence[int]) -> dict[int, FollowUpRow]:
-    """message id -> its follow-up."""
-    found: dict[int, FollowUpRow] = {}
-    for chunk in chunks(message_ids):
-        statement = (
-            select(MessageRow.id, FollowUpRow)
-            .join(FollowUpRow, col(FollowUpRow.id) == col(MessageRow.follow_up_id))
-            .where(col(MessageRow.id).in_(chunk))
-        )
-        found.update({message_id: row for message_id, row in session.execute(statement)})
-    return found
+def follow_ups_of(session: Session, rows: Iterable[MessageRow]) -> dict[int, FollowUpRow]:
+    """follow-up id -> the follow-up, of those that have one."""
+    ids = [row.follow_up_id for row in rows if row.follow_up_id]
+    return {row.id: row for row in rows_by(session, FollowUpRow, col(FollowUpRow.id), ids)}
 
 
 def by_ids(session: Session, message_ids: Iterable[int]) -> dict[int, MessageRow]:
-    found: dict[int, MessageRow] = {}
-    for chunk in chunks(dict.fromkeys(message_ids)):
-        for row in session.exec(select(MessageRow).where(col(MessageRow.id).in_(chunk))):
-            found[row.id] = row
-    return found
+    return {row.id: row for row in rows_by(session, MessageRow, col(MessageRow.id), message_ids)}
 
 
 def of_customer(session: Session, customer_id: int, limit: int = 200) -> list[MessageRow]:
@@ -300,13 +297,3 @@ def of_customer(session: Session, customer_id: int, limit: int = 200) -> list[Me
 def counts_by_state(session: Session) -> dict[str, int]:
     statement = select(MessageRow.state, func.count()).group_by(col(MessageRow.state))
     return {state: count for state, count in session.execute(statement)}
-
-
-def _instant(session: Session, statement: Any) -> datetime | None:
-    """min() and max() of an instant come back as text from SQLite unless their type is said."""
-    from bot.store.tables import Instant
-
-    value = session.execute(statement).scalar()
-    if isinstance(value, str):
-        return Instant().process_result_value(datetime.fromisoformat(value), session.get_bind().dialect)
-    return value  # type: ignore[no-any-return]

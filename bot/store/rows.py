@@ -1,10 +1,14 @@
-"""Three ways to write that every noun shares: insert once, move by compare-and-set, read in chunks."""
+"""What every noun shares: insert once, move by compare-and-set, read in chunks, write at the end of the transaction.
+
+Statements are built once and kept: building one anew costs more than SQLite takes to answer it.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
+from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, Table, insert, update
+from sqlalchemy import Select, Table, bindparam, insert, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel, select
 
@@ -13,62 +17,112 @@ from flows.states import sources_of
 Row = TypeVar("Row", bound=SQLModel)
 CHUNK = 500
 """Values in one IN list; SQLite and PostgreSQL both take far more, plans stay good with this."""
+_LATER = "written at the end of the transaction"
 
 
 def table_of(model: type[SQLModel]) -> Table:
     return model.__table__  # type: ignore[attr-defined,no-any-return]
 
 
+# ----- insert
+
+
 def insert_once(session: Session, model: type[SQLModel], values: Mapping[str, Any]) -> int | None:
     """Insert a row unless a unique key forbids it; its id, or None when it was there already."""
-    table = table_of(model)
-    statement = on_conflict_do_nothing(session, table).values(**values).returning(table.c.id)
-    found = session.execute(statement).scalar_one_or_none()
+    found = session.execute(_insert_once(model, _dialect(session), tuple(values)), values).scalar_one_or_none()
     return None if found is None else int(found)
 
 
 def insert_many(session: Session, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert many rows at once."""
     if rows:
-        session.execute(insert(table_of(model)), rows)
+        session.execute(_insert(model), rows)
 
 
-def insert_many_once(session: Session, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert many rows; those that a unique key forbids are passed over."""
-    if rows:
-        session.execute(on_conflict_do_nothing(session, table_of(model)), rows)
+def insert_many_once(
+    session: Session, model: type[SQLModel], rows: Sequence[Mapping[str, Any]], key: str
+) -> dict[Any, int]:
+    """Insert many rows; those that a unique key forbids are passed over. The new ones: value of `key` -> id."""
+    if not rows:
+        return {}
+    table = table_of(model)
+    statement = on_conflict_do_nothing(session, table).returning(table.c[key], table.c.id)
+    return {value: row_id for value, row_id in session.execute(statement, rows)}
+
+
+def insert_later(session: Session, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows that nobody reads in this transaction: all of them together, at its end."""
+    session.info.setdefault(_LATER, {}).setdefault(model, []).extend(rows)
+
+
+def write_later_rows(session: Session) -> None:
+    """Insert what `insert_later` kept; the database's `write()` calls this before it commits."""
+    for model, rows in session.info.pop(_LATER, {}).items():
+        insert_many(session, model, rows)
 
 
 def on_conflict_do_nothing(session: Session, table: Table) -> Any:
     """An INSERT of the database's own dialect that passes over what a unique key forbids."""
-    if session.get_bind().dialect.name == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing()
-    return postgresql.insert(table).on_conflict_do_nothing()
+    return _dialect_insert(_dialect(session), table).on_conflict_do_nothing()
+
+
+def _dialect(session: Session) -> str:
+    return str(session.get_bind().dialect.name)
+
+
+def _dialect_insert(dialect: str, table: Table) -> Any:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+@cache
+def _insert(model: type[SQLModel]) -> Any:
+    return insert(table_of(model))
+
+
+@cache
+def _insert_once(model: type[SQLModel], dialect: str, names: tuple[str, ...]) -> Any:
+    table = table_of(model)
+    values = {name: bindparam(name, type_=table.c[name].type) for name in names}
+    return _dialect_insert(dialect, table).values(values).on_conflict_do_nothing().returning(table.c.id)
+
+
+# ----- move
 
 
 def move(session: Session, model: type[SQLModel], row_id: int, target: StrEnum, **values: Any) -> bool:
-    """Move one row to `target` if `flows/states.py` allows it from where it stands; False: it does not, or was faster."""
-    table = table_of(model)
-    statement = (
-        update(table)
-        .where(table.c.id == row_id, table.c.state.in_([str(state) for state in sources_of(target)]))
-        .values(state=str(target), **values)
-    )
-    return bool(session.execute(statement).rowcount)  # type: ignore[attr-defined]
+    """Move one row to `target` if `flows/states.py` allows it from where it stands.
+
+    False: it does not, or somebody was faster.
+    """
+    return move_many(session, model, [row_id], target, **values) > 0
 
 
 def move_many(session: Session, model: type[SQLModel], row_ids: Sequence[int], target: StrEnum, **values: Any) -> int:
     """Move many rows to `target`, as `move`; how many did."""
-    table = table_of(model)
+    statement = _move(model, target, tuple(values))
     moved = 0
     for chunk in chunks(row_ids):
-        statement = (
-            update(table)
-            .where(table.c.id.in_(chunk), table.c.state.in_([str(state) for state in sources_of(target)]))
-            .values(state=str(target), **values)
-        )
-        moved += session.execute(statement).rowcount  # type: ignore[attr-defined]
+        parameters = {"row_ids": chunk, **{f"new_{name}": value for name, value in values.items()}}
+        moved += session.connection().execute(statement, parameters).rowcount
     return moved
+
+
+@cache
+def _move(model: type[SQLModel], target: StrEnum, names: tuple[str, ...]) -> Any:
+    table = table_of(model)
+    return (
+        update(table)
+        .where(table.c.id.in_(bindparam("row_ids", expanding=True)), state_is(table, sources_of(target)))
+        .values({"state": str(target), **{name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names}})
+    )
+
+
+def state_is(table: Table, states: Sequence[StrEnum]) -> Any:
+    """The row is in one of these states; written with OR, since IN cannot be sent by executemany."""
+    return or_(*(table.c.state == str(state) for state in states))
+
+
+# ----- read
 
 
 def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
@@ -85,14 +139,20 @@ def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
 
 def rows_by(session: Session, model: type[Row], column: Any, values: Iterable[Any]) -> list[Row]:
     """Rows whose `column` is one of `values`."""
+    statement = _rows_by(model, column.key)
     found: list[Row] = []
     for chunk in chunks(dict.fromkeys(values)):
-        found.extend(session.exec(select(model).where(column.in_(chunk))).all())
+        found.extend(session.execute(statement, {"wanted": chunk}).scalars())
     return found
+
+
+@cache
+def _rows_by(model: type[SQLModel], name: str) -> Any:
+    return select(model).where(getattr(model, name).in_(bindparam("wanted", expanding=True)))
 
 
 def for_update(session: Session, statement: Select[Any], *, skip_locked: bool = False) -> Select[Any]:
     """Lock what is selected on PostgreSQL; SQLite has one writer and needs nothing."""
-    if session.get_bind().dialect.name == "sqlite":
+    if _dialect(session) == "sqlite":
         return statement
     return statement.with_for_update(skip_locked=skip_locked)

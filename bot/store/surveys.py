@@ -1,23 +1,31 @@
 """Surveys (one conversation each) and their answers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import bindparam, func, update
 from sqlmodel import Session, col, select
 
-from bot.store.rows import insert_once, move, table_of
+from bot.store.rows import insert_many, insert_many_once, move, rows_by, table_of
 from bot.store.tables import AnswerRow, SurveyRow
 from flows.states import SurveyState
 
 
-def open_(session: Session, values: Mapping[str, Any]) -> SurveyRow:
-    """The survey of this follow-up; opened when there is none."""
-    insert_once(
-        session, SurveyRow, {"ticket_id": 0, "round": 0, "clarified": 0, "state": str(SurveyState.OPEN), **values}
-    )
-    return session.exec(select(SurveyRow).where(SurveyRow.follow_up_id == values["follow_up_id"])).one()
+def open_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict[int, int]:
+    """Open surveys; follow-up id -> survey id."""
+    blank = {"ticket_id": 0, "round": 0, "clarified": 0, "state": str(SurveyState.OPEN), "answered_at": None}
+    return insert_many_once(session, SurveyRow, [{**blank, **row} for row in rows], "follow_up_id")
+
+
+def by_ids(session: Session, survey_ids: Iterable[int]) -> dict[int, SurveyRow]:
+    return {row.id: row for row in rows_by(session, SurveyRow, col(SurveyRow.id), survey_ids)}
+
+
+def with_answers(session: Session, survey_ids: Iterable[int]) -> set[int]:
+    """Which of these have an answer already."""
+    return {row.survey_id for row in rows_by(session, AnswerRow, col(AnswerRow.survey_id), survey_ids)}
 
 
 def get(session: Session, survey_id: int) -> SurveyRow | None:
@@ -28,37 +36,20 @@ def by_token(session: Session, token: str) -> SurveyRow | None:
     return session.exec(select(SurveyRow).where(SurveyRow.token == token)).first()
 
 
-def by_follow_up(session: Session, follow_up_id: int) -> SurveyRow | None:
-    return session.exec(select(SurveyRow).where(SurveyRow.follow_up_id == follow_up_id)).first()
-
-
-def of_occasion(session: Session, customer_id: int, program_id: str, flow: str, occasion: str) -> SurveyRow | None:
-    """The survey that another flow opened on the same occasion: what a reminder reminds of."""
-    from bot.store.tables import FollowUpRow
-
-    statement = (
-        select(SurveyRow)
-        .join(FollowUpRow, col(FollowUpRow.id) == col(SurveyRow.follow_up_id))
-        .where(
-            FollowUpRow.customer_id == customer_id,
-            FollowUpRow.program_id == program_id,
-            FollowUpRow.flow == flow,
-            FollowUpRow.occasion == occasion,
-        )
-    )
-    return session.exec(statement).first()
-
-
 def latest_of_customer(session: Session, customer_id: int, channel: str) -> SurveyRow | None:
     """The survey that a reply on this channel most likely answers: the newest that still waits, else the newest."""
+    return session.execute(_latest(), {"customer": customer_id, "channel": channel}).scalars().first()
+
+
+@cache
+def _latest() -> Any:
     waiting = (str(SurveyState.OPEN), str(SurveyState.NEEDS_PERSON))
-    statement = (
+    return (
         select(SurveyRow)
-        .where(SurveyRow.customer_id == customer_id, SurveyRow.channel == channel)
+        .where(SurveyRow.customer_id == bindparam("customer"), SurveyRow.channel == bindparam("channel"))
         .order_by(col(SurveyRow.state).in_(waiting).desc(), col(SurveyRow.opened_at).desc(), col(SurveyRow.id).desc())
         .limit(1)
     )
-    return session.exec(statement).first()
 
 
 def lapsed(session: Session, now: datetime, limit: int) -> Sequence[SurveyRow]:
@@ -69,10 +60,6 @@ def lapsed(session: Session, now: datetime, limit: int) -> Sequence[SurveyRow]:
         .limit(limit)
     )
     return session.exec(statement).all()
-
-
-def next_closing(session: Session) -> datetime | None:
-    return session.exec(select(func.min(SurveyRow.closes_at)).where(SurveyRow.state == SurveyState.OPEN)).first()
 
 
 def ask(session: Session, survey_id: int, question: str) -> None:
@@ -95,26 +82,30 @@ def withdraw_open(session: Session, customer_id: int) -> list[int]:
     return [survey_id for survey_id in ids if move(session, SurveyRow, survey_id, SurveyState.WITHDRAWN)]
 
 
-def book(session: Session, values: Mapping[str, Any]) -> int:
+def book(session: Session, values: Mapping[str, Any]) -> None:
     """Keep an answer; an earlier one to the same question is no longer current."""
+    key = {"of_survey": values["survey_id"], "of_question": values["question"]}
+    session.connection().execute(_outdate(), key)
+    blank = {"inbound_id": 0, "score": None, "points": None, "level": None, "category": None, "current": True}
+    insert_many(session, AnswerRow, [{**blank, **values}])
+
+
+@cache
+def _outdate() -> Any:
     table = table_of(AnswerRow)
-    session.execute(
-        update(table)
-        .where(table.c.survey_id == values["survey_id"], table.c.question == values["question"], table.c.current)
-        .values(current=False)
-    )
-    row = AnswerRow(**values)
-    session.add(row)
-    session.flush()
-    return row.id
+    same = (table.c.survey_id == bindparam("of_survey"), table.c.question == bindparam("of_question"))
+    return update(table).where(*same, table.c.current).values(current=False)
 
 
 def answers_of(session: Session, survey_id: int) -> Sequence[AnswerRow]:
     """The current answers of one survey, oldest first."""
-    statement = (
-        select(AnswerRow).where(AnswerRow.survey_id == survey_id, col(AnswerRow.current)).order_by(col(AnswerRow.id))
-    )
-    return session.exec(statement).all()
+    return session.execute(_answers(), {"survey": survey_id}).scalars().all()
+
+
+@cache
+def _answers() -> Any:
+    current = (AnswerRow.survey_id == bindparam("survey"), col(AnswerRow.current))
+    return select(AnswerRow).where(*current).order_by(col(AnswerRow.id))
 
 
 def answers_of_customer(session: Session, customer_id: int) -> Sequence[AnswerRow]:

@@ -302,6 +302,7 @@ class FollowUpRow(SQLModel, table=True):
     matter_id: int = _zero()
     event_id: int = _zero()
     ticket_id: int = _zero()
+    survey_id: int = _zero()
     occasion: str = _word(128)
     purpose: str = _word(16)
     state: str = _word(16, default=FollowUpState.PLANNED)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
-from bot.store.rows import chunks, for_update, insert_once, move, move_many, table_of
+from bot.store.rows import chunks, for_update, insert_once, move, move_many, rows_by, table_of
 from bot.store.tables import PingRow, TicketRow
 from flows.decisions import PlannedPing
 from flows.states import PingState, TicketState
@@ -21,6 +21,10 @@ def open_(session: Session, values: Mapping[str, Any]) -> int | None:
 
 def get(session: Session, ticket_id: int) -> TicketRow | None:
     return session.get(TicketRow, ticket_id)
+
+
+def by_ids(session: Session, ticket_ids: Iterable[int]) -> dict[int, TicketRow]:
+    return {row.id: row for row in rows_by(session, TicketRow, col(TicketRow.id), ticket_ids)}
 
 
 def take(session: Session, ticket_id: int) -> TicketRow | None:

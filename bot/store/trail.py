@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlmodel import Session, col, select
 
-from bot.store.rows import insert_many
+from bot.store.rows import insert_later
 from bot.store.tables import TrailRow
 
 
@@ -25,8 +25,8 @@ def line(at: datetime, what: str, because: str, **known: Any) -> dict[str, Any]:
 
 
 def write(session: Session, lines: Sequence[dict[str, Any]]) -> None:
-    """Add lines."""
-    insert_many(session, TrailRow, lines)
+    """Add lines, together with all others of this transaction, at its end."""
+    insert_later(session, TrailRow, lines)
 
 
 def of_customer(session: Session, customer_id: int, limit: int = 500) -> Sequence[TrailRow]:

@@ -20,6 +20,7 @@ from bot.jobs.work import Work
 from bot.journey import replies
 from bot.runtime import Runtime
 from bot.store import waiting
+from bot.store.agenda import Agenda
 from bot.store.waiting import Asked
 from bot.town.history import roll
 from flows.program import Program
@@ -56,7 +57,7 @@ class Answering:
         """The row of the table of repeated work."""
         return Work("customers answer", 1, self.run, self.due)
 
-    def due(self, runtime: Runtime) -> datetime | None:
+    def due(self, runtime: Runtime, _: Agenda) -> datetime | None:
         """When the next answer will be typed."""
         if self._rang:
             self._look(runtime)

@@ -13,6 +13,7 @@ from bot.jobs.work import Work
 from bot.journey import callbacks
 from bot.runtime import Runtime
 from bot.store import staff, tickets
+from bot.store.agenda import Agenda
 from bot.store.tables import TicketRow
 from bot.town.history import roll
 from flows.states import TicketState
@@ -40,7 +41,7 @@ def helping(seed: int = 1) -> Work:
     return Work("staff step in", 60, lambda runtime: step_in(runtime, seed), next_help)
 
 
-def next_help(runtime: Runtime) -> datetime | None:
+def next_help(runtime: Runtime, _: Agenda) -> datetime | None:
     """When somebody steps in next."""
     with runtime.db.read() as session:
         waiting = [(ticket, _waits_since(session, ticket)) for ticket in _waiting(session)]

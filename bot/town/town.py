@@ -17,6 +17,7 @@ from bot.jobs.work import WORK, Work
 from bot.journey.intake import EventIn, accept_events
 from bot.runtime import Runtime
 from bot.store import settings
+from bot.store.agenda import Agenda
 from bot.store.db import Database
 from bot.town.answering import Answering
 from bot.town.helping import helping
@@ -145,7 +146,7 @@ class Life:
         """The row of the table of repeated work."""
         return Work("people live", 60, self.run, self.due)
 
-    def due(self, runtime: Runtime) -> datetime | None:
+    def due(self, runtime: Runtime, _: Agenda) -> datetime | None:
         """When something happens next."""
         if self._next >= len(self._coming):
             self._coming, self._next = events_after(runtime, self._seen), 0

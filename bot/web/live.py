@@ -52,12 +52,10 @@ async def _stream(request: Request, site: Site, words: Words, last: int) -> Asyn
         last, news = await run_in_threadpool(_news, site, words, last)
         clock = (site.now(), site.town.rate()) if site.town else None
         if news or _jumped(shown, clock):
-            shown = clock
-            yield f"id: {last}\nevent: news\ndata: {json.dumps({**news, **_clock(site, words)}, ensure_ascii=False)}\n\n"
+            yield f"id: {last}\nevent: news\ndata: {json.dumps({**news, **_clock(site)}, ensure_ascii=False)}\n\n"
         elif look % 20 == 19:
             yield ": still here\n\n"
-        elif clock and shown:
-            shown = (shown[0] + (clock[0] - shown[0]), clock[1])
+        shown = clock
         await asyncio.sleep(PACE)
 
 
@@ -71,11 +69,10 @@ def _jumped(shown: tuple[datetime, float] | None, clock: tuple[datetime, float] 
     return abs((clock[0] - shown[0]).total_seconds() - expected) > max(5.0, 2 * expected)
 
 
-def _clock(site: Site, words: Words) -> dict[str, Any]:
+def _clock(site: Site) -> dict[str, Any]:
     if site.town is None:
         return {}
-    now = site.now()
-    return {"now": now.isoformat(), "rate": site.town.rate()}
+    return {"now": site.now().isoformat(), "rate": site.town.rate()}
 
 
 def _news(site: Site, words: Words, last: int) -> tuple[int, dict[str, Any]]:

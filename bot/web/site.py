@@ -149,6 +149,7 @@ class Site:
             "languages": LANGUAGES,
             "now": self.now(),
             "zone": self.zone,
+            "tz": ZoneInfo(self.zone),
             "town": self.town,
             "form_token": self.gate.form_token(visit) if visit else "",
             "signed_in": bool(visit and visit.inside),

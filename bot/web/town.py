@@ -8,11 +8,10 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from bot.errors import InputError
-from bot.store import trail, views
+from bot.store import views
 from bot.web.access import console, form, local_path
 from bot.web.lines import LIVELY, stream_lines, tell
 from bot.web.site import Site, local_day_start, site_of, words_for
-from bot.web.words import Words
 
 router = APIRouter(dependencies=[Depends(console)])
 
@@ -20,6 +19,7 @@ RATES = (0, 1, 60, 600, 3600)
 """Simulated seconds for each real one that the page offers."""
 SPANS = {"1h": timedelta(hours=1), "1d": timedelta(days=1), "7d": timedelta(days=7)}
 SOON = timedelta(hours=24)
+AHEAD = timedelta(days=60)
 HOUSES = 240
 """Phones drawn on the page; the others are in the list of phones."""
 FIRST_LINES = 40
@@ -35,7 +35,7 @@ def show_town(request: Request) -> Response:
         crew = views.staff_phones(session)
     lines = stream_lines(tell(site, words, story), story)[-FIRST_LINES:][::-1]
     return site.console_page(
-        request, "town.html", lines=lines, houses=houses, crew=crew, rates=RATES, **_figures(site, words)
+        request, "town.html", lines=lines, houses=houses, crew=crew, rates=RATES, **_figures(site)
     )
 
 
@@ -43,10 +43,10 @@ def show_town(request: Request) -> Response:
 def show_figures(request: Request) -> Response:
     """The counters, fetched again whenever something has happened."""
     site = site_of(request)
-    return site.piece(request, "part_figures.html", **_figures(site, words_for(request)))
+    return site.piece(request, "part_figures.html", **_figures(site))
 
 
-def _figures(site: Site, words: Words) -> dict[str, Any]:
+def _figures(site: Site) -> dict[str, Any]:
     now = site.now()
     with site.runtime.db.read() as session:
         counters = views.counters(session, local_day_start(now, site.zone), now, now + SOON)
@@ -54,14 +54,11 @@ def _figures(site: Site, words: Words) -> dict[str, Any]:
 
 
 def provisional_years(site: Site) -> list[int]:
-    """The present year and the next, where their days off are not official yet; they are marked wherever shown."""
-    year = local_day_start(site.now(), site.zone).year
+    """The years of the next sixty days whose days off are not official yet; they are marked wherever shown."""
+    today = local_day_start(site.now(), site.zone)
     regions = {each.program.region for each in site.runtime.shelf.in_force}
-    return [
-        each
-        for each in (year, year + 1)
-        if any(site.runtime.calendar(region).is_provisional(each) for region in regions)
-    ]
+    years = sorted({today.year, (today + AHEAD).year})
+    return [each for each in years if any(site.runtime.calendar(region).is_provisional(each) for region in regions)]
 
 
 @router.post("/town/run")
@@ -91,8 +88,3 @@ def advance(request: Request, fields: Annotated[FormData, Depends(form)]) -> Res
 def _back(fields: FormData) -> Response:
     return RedirectResponse(local_path(str(fields.get("back", "/"))), 303)
 
-
-def trail_end(site: Site) -> int:
-    """Where the trail ends now."""
-    with site.runtime.db.read() as session:
-        return trail.newest_id(session)

@@ -1,6 +1,7 @@
 """Faces, thumbs, hearts, stars: emoji, emoticons and WeChat codes as a level, when nothing else is said."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 
 from messages.reading.lexicon import load, words_of
@@ -78,7 +79,7 @@ def _take(levels: list[float], level: float) -> str:
     return " "
 
 
-def level_of(levels: list[float]) -> float:
+def level_of(levels: Sequence[float]) -> float:
     """Several faces: the same one repeated says it louder, mixed ones are averaged."""
     mean = sum(levels) / len(levels)
     if len(levels) > 1 and mean >= 4:

@@ -30,11 +30,19 @@ class Felt:
         said = ((Category.COMPLAINT, self.complaint), (Category.SUGGESTION, self.wish), (Category.PRAISE, self.praise))
         return tuple(category for category, words in said if words)
 
+    def reasons(self) -> tuple[str, ...]:
+        """The words that decided, a few of each."""
+        said = [f"complaint: {word}" for word in self.complaint[:3]] + [f"praise: {word}" for word in self.praise[:3]]
+        return (*said, f"wish: {self.wish}") if self.wish else tuple(said)
+
     @property
     def balance(self) -> float:
         """-1 .. 1: praise against complaints."""
         total = len(self.praise) + len(self.complaint)
         return 0.0 if not total else (len(self.praise) - len(self.complaint)) / total
+
+
+NOTHING_FELT = Felt()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,7 @@ def _words(language: str) -> _Words:
     spec = load(language)["feelings"]
     feeling: dict[str, int] = dict.fromkeys(words_of(spec["praise"]), 1)
     feeling.update(dict.fromkeys(words_of(spec["complaint"]), -1))
+    feeling.update(dict.fromkeys(words_of(spec["neutral"]), 0))
     by_first: dict[str, list[tuple[str, int]]] = {}
     for word in sorted(feeling, key=len, reverse=True):
         first = word[0] if language == "zh" else word.split()[0]
@@ -61,6 +70,12 @@ def _words(language: str) -> _Words:
 @cache
 def _problems(language: str) -> Rule:
     return compile_rule(language, "problem", load(language)["problems"])
+
+
+@cache
+def _thanks_to(language: str) -> re.Pattern[str]:
+    """Thanks to a named person or role is praise, thanks alone is courtesy (rule 10)."""
+    return re.compile(load(language)["feelings"]["thanks_to"])
 
 
 @cache
@@ -82,6 +97,9 @@ def of_chinese(text: str) -> Felt:
                 at += len(word) - 1
                 break
         at += 1
+    thanked = _thanks_to("zh").search(text)
+    if thanked:
+        praise.append(thanked.group())
     problem = _problems("zh").find(text, set(text))
     if problem:
         complaint.append(problem)
@@ -102,6 +120,8 @@ def _negator_before(text: str, at: int, negators: tuple[str, ...]) -> str:
 
 
 def _note(word: str, feeling: int, negator: str, praise: list[str], complaint: list[str]) -> None:
+    if not feeling:
+        return
     said = negator + word
     if (feeling > 0) == (not negator):
         praise.append(said)
@@ -109,28 +129,49 @@ def _note(word: str, feeling: int, negator: str, praise: list[str], complaint: l
         complaint.append(said)
 
 
-def of_english(text: str, words: tuple[str, ...]) -> Felt:
-    """The feelings of an English text; `words` are its words in order."""
+def of_english(text: str) -> Felt:
+    """The feelings of an English text in lower case without apostrophes."""
     praise: list[str] = []
     complaint: list[str] = []
-    table = _words("en")
-    negators = _english_negators()
-    at, size = 0, len(words)
+    table, negators = _words("en").by_first, _english_negators()
+    words = _WORDS.findall(text)
+    at, size, negated, reach = 0, len(words), "", 0
     while at < size:
-        for phrase, feeling in table.by_first.get(words[at], ()):
-            length = phrase.count(" ") + 1
-            if length == 1 or " ".join(words[at : at + length]) == phrase:
-                before = words[max(0, at - 3) : at]
-                negator = next((w for w in before if w in negators), "")
-                _note(phrase, feeling, f"{negator} " if negator else "", praise, complaint)
-                at += length - 1
-                break
+        word = words[at]
+        matched = _phrase_at(words, at, table)
+        if matched:
+            phrase, feeling, length = matched
+            _note(phrase, feeling, f"{negated} " if negated and at <= reach else "", praise, complaint)
+            at += length
+            continue
+        if word in _BREAKS:
+            negated = ""
+        elif word in negators:
+            negated, reach = word, at + 3
         at += 1
+    thanked = _thanks_to("en").search(text)
+    if thanked:
+        praise.append(thanked.group())
     problem = _problems("en").find(text, words)
     if problem:
         complaint.append(problem)
     wish = _wishes("en").search(text)
     return Felt(tuple(praise), tuple(complaint), wish.group().strip() if wish else None)
+
+
+def _phrase_at(
+    words: list[str], at: int, table: Mapping[str, tuple[tuple[str, int], ...]]
+) -> tuple[str, int, int] | None:
+    """The longest known phrase that begins here, its feeling and its length in words."""
+    for phrase, feeling in table.get(words[at], ()):
+        length = phrase.count(" ") + 1
+        if length == 1 or " ".join(words[at : at + length]) == phrase:
+            return phrase, feeling, length
+    return None
+
+
+_WORDS = re.compile(r"[a-z0-9]+|[,.!?;\n]")
+_BREAKS = frozenset({",", ".", "!", "?", ";", "\n", "but", "and", "because", "so"})
 
 
 @cache
@@ -140,4 +181,8 @@ def _english_negators() -> frozenset[str]:
 
 def together(first: Felt, second: Felt) -> Felt:
     """A text in two languages."""
+    if second is NOTHING_FELT:
+        return first
+    if first is NOTHING_FELT:
+        return second
     return Felt(first.praise + second.praise, first.complaint + second.complaint, first.wish or second.wish)

@@ -15,6 +15,10 @@ from messages.reading.lexicon import load, words_of
 _CORES = ("satisfied", "unsatisfied", "great", "good", "average", "bad", "awful")
 _BASE = {"satisfied": 4, "unsatisfied": 2, "great": 5, "good": 4, "average": 3, "bad": 2, "awful": 1}
 SATISFIED_FAMILY = frozenset({"satisfied", "unsatisfied"})
+_MODIFIERS = frozenset(
+    {"strong", "comparative", "barely", "little", "negation", "soft_negation", "hard_negation", "double_negation"}
+)
+_AFTER = frozenset({"after", "filler", "emphasis"})
 _NEGATIONS = frozenset({"negation", "soft_negation", "hard_negation"})
 
 
@@ -38,6 +42,7 @@ class Grammar:
     refused_before: tuple[str, ...]
     refused_after: re.Pattern[str]
     sarcastic_after: re.Pattern[str]
+    earlier: re.Pattern[str]
     by_word: bool
 
 
@@ -58,6 +63,7 @@ def grammar(language: str) -> Grammar:
         refused_before=words_of(spec["no_rating_before"]),
         refused_after=_beginning(spec["no_rating_after"]),
         sarcastic_after=_beginning(spec["sarcastic_after"]),
+        earlier=_beginning(spec["earlier"]),
         by_word=by_word,
     )
 
@@ -110,6 +116,8 @@ def find(clauses: tuple[str, ...], language: str) -> Level | None:
     how = grammar(language)
     found: list[Level] = []
     only_evaluation = True
+    if len(clauses) > 1 and how.earlier.search(clauses[0]):
+        clauses = clauses[1:]
     for clause in clauses:
         pieces = list(_cut(clause, how))
         whole = _read_whole(pieces, how, clause)
@@ -161,12 +169,13 @@ def _core(piece: _Piece) -> str | None:
 def _read_whole(pieces: list[_Piece], how: Grammar, clause: str) -> Level | None:
     """A clause that is fillers + modifiers + core words + fillers and nothing else."""
     cores = [i for i, piece in enumerate(pieces) if _core(piece)]
+    cores = [i for i in cores if i == cores[-1] or not _modifies(pieces[i].classes)]
     if not cores or any(not piece.classes for piece in pieces):
         return None
     at = cores[-1]
     if len(cores) > 1 and not _same_side(pieces, cores):
         return None
-    if any("after" not in piece.classes and "filler" not in piece.classes for piece in pieces[at + 1 :]):
+    if any(_AFTER.isdisjoint(piece.classes) for piece in pieces[at + 1 :]):
         return None
     return _compose(pieces, at, how, clause, whole=True)
 
@@ -197,7 +206,7 @@ def _compose(pieces: list[_Piece], at: int, how: Grammar, clause: str, *, whole:
     negated = False
     for i in range(at - 1, -1, -1):
         kinds = pieces[i].classes
-        if not kinds or _core(pieces[i]):
+        if not kinds or (_core(pieces[i]) and not _modifies(kinds)):
             break
         moved = _apply(kinds, level, family, negated)
         if moved is None:
@@ -206,7 +215,14 @@ def _compose(pieces: list[_Piece], at: int, how: Grammar, clause: str, *, whole:
             break
         level, first = moved, i
         negated = negated or bool(_NEGATIONS & set(kinds)) or "double_negation" in kinds
+    if level == 2 and (negated or family == "unsatisfied") and any("emphasis" in piece.classes for piece in pieces[at + 1 :]):
+        level = 1.0
     return Level(level, clause[pieces[first].start : core.end], family, whole)
+
+
+def _modifies(kinds: tuple[str, ...]) -> bool:
+    """好差, 勉强满意: a core word that modifies the next one."""
+    return any(kind in _MODIFIERS for kind in kinds)
 
 
 def _refused_before(before: str, how: Grammar) -> bool:

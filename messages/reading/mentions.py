@@ -27,7 +27,7 @@ class Mention:
 
 
 _NUMBER = re.compile(
-    r"(?P<arabic>(?<![\d.,:/a-z])(?:-(?=\d{1,3}(?!\d)))?\d{1,3}(?:\.\d{1,2})?(?!\d|[.,]\d|:\d|[a-z]))"
+    r"(?P<arabic>(?<![\d./a-z])(?<!\d[,:])(?:-(?=\d{1,3}(?!\d)))?\d{1,3}(?:\.\d{1,2})?(?!\d|[.,/]\d|:\d|[a-z]))"
     rf"|(?P<han>[{HAN}]{{1,4}}(?:点[一二三四五六七八九](?!钟))?)"
     r"|\b(?P<word>zero|one|two|three|four|five|six|seven|eight|nine|ten|tens|fives|fours)\b"
 )
@@ -82,7 +82,9 @@ def _mention(text: str, match: re.Match[str]) -> Mention | None:
     start, end = match.span()
     before, after = text[:start], text[end:]
     unit = _unit().match(after)
-    if unit and not (match["han"] == "十" and _VERY.match(after)):
+    if unit and match["han"] == "十" and _VERY.match(after):
+        return None
+    if unit:
         if _PLACE.search(before):
             return None
         end += unit.end()
@@ -148,6 +150,9 @@ def _not_counting() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(patterns["not_plural"].split()), frozenset(patterns["counted"].split())
 
 
+_NOT_BEFORE_COUNTED = frozenset("no the very so too really great good excellent all your my his her i you but and".split())
+
+
 def _is_talk(tail: str) -> bool:
     """Is what follows a comment ("a bit slow"), and not what the number counts ("techs came")?"""
     words = re.match(r"([a-z]+)(?: ([a-z]+))?", tail)
@@ -156,7 +161,9 @@ def _is_talk(tail: str) -> bool:
     not_plural, counted = _not_counting()
     if words.group(1) in counted:
         return False
-    return not any(word and _PLURAL.fullmatch(word) and word not in not_plural for word in words.groups())
+    first, second = words.groups()
+    nouns = (first,) if first in _NOT_BEFORE_COUNTED else (first, second)
+    return not any(word and _PLURAL.fullmatch(word) and word not in not_plural for word in nouns)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 import re
 
-from messages.reading import faces, levels, numbers, scales
+from messages.reading import faces, levels, mentions, numbers, scales
 from messages.reading.lexicon import load, words_of
 from messages.reading.numerals import worth
 from messages.reading.scales import Number
@@ -29,14 +29,14 @@ _YES_NO_LABELLED = re.compile(
 )
 
 
-def find(text: str, latin: str, question: Question) -> Answers | None:
-    """One score or None per question, in the order of the questions; None where the message is no such list."""
+def find(text: str, latin: str, question: Question) -> tuple[Answers, bool] | None:
+    """One score or None per question in order, and whether the message is nothing but that list."""
     if question.n_questions < 2 or question.scale is Scale.TEXT:
         return None
-    for read in (_the_same_for_all, _labelled_yes_no, _labelled, _listed, _run_together, _named, _in_words):
-        answers = read(latin, question)
+    for read in (_the_same_for_all, _labelled_yes_no, _labelled, _listed, _run_together, _named, _in_words, _loose):
+        answers = read(text if read in (_in_words, _listed) else latin, question)
         if answers is not None:
-            return answers
+            return answers, read in (_in_words, _listed, _run_together)
     return None
 
 
@@ -150,6 +150,13 @@ def _named(text: str, question: Question) -> Answers | None:
     return None
 
 
+def _loose(text: str, question: Question) -> Answers | None:
+    """"服务5 环境4", "food 4 service 5": bare numbers, none of which counts anything."""
+    found = [m for m in re.finditer(r"(?<![\d.])\d{1,3}(?![\d.])", text) if not mentions.is_counted(text, *m.span())]
+    values: list[float | None] = [worth(m.group()) for m in found]
+    return _checked(values, question) if len(values) == question.n_questions else None
+
+
 def _in_words(text: str, question: Question) -> Answers | None:
     """ "满意 满意 一般", "good, good, ok" and "👍👍👎"."""
     left, shown = faces.split(text)
@@ -160,7 +167,7 @@ def _in_words(text: str, question: Question) -> Answers | None:
         return None
     values: list[float | None] = []
     for part in parts:
-        level = levels.find((part,), "zh") or levels.find((part,), "en")
+        level = levels.find((part,), "en" if part.isascii() else "zh")
         if level is None or not level.whole:
             number = worth(part.rstrip("分星"))
             if number is None:

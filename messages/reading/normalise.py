@@ -7,18 +7,23 @@ selectors and skin tones vanish. Nothing here knows what a word means.
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+
+from messages.reading import faces
+from messages.reading.lexicon import load
 
 MOST_READ = 2_400  # an SMS ends at 1,600 characters; beyond this only the beginning and the end of a text are read
 _HEAD, _TAIL = 1_800, 600
 
 _CIRCLED = {
-    **{chr(0x2776 + i): str(i + 1) for i in range(10)},  # ❶
-    **{chr(0x2780 + i): str(i + 1) for i in range(10)},  # ➀
-    **{chr(0x278A + i): str(i + 1) for i in range(10)},  # ➊
-    **{chr(0x24F5 + i): str(i + 1) for i in range(10)},  # ⓵
+    **{chr(0x2776 + i): f"{i + 1} " for i in range(10)},  # ❶
+    **{chr(0x2780 + i): f"{i + 1} " for i in range(10)},  # ➀
+    **{chr(0x278A + i): f"{i + 1} " for i in range(10)},  # ➊
+    **{chr(0x24F5 + i): f"{i + 1} " for i in range(10)},  # ⓵
+    **{chr(0x2460 + i): f"{i + 1} " for i in range(10)},  # ①
     **{chr(0x2160 + i): str(i + 1) for i in range(10)},  # Ⅰ
     **{chr(0x2170 + i): str(i + 1) for i in range(10)},  # ⅰ
     **{chr(0x2488 + i): f"{i + 1}. " for i in range(10)},  # ⒈
@@ -84,15 +89,23 @@ _BLANKS = re.compile(r"[ ]{2,}| ?\n\s*")
 _BETWEEN_HAN = re.compile(r"(?<=[一-鿿]) +(?=[一-鿿])")
 _HAN = re.compile(r"[㐀-鿿]")
 _WORD = re.compile(r"[a-z]+")
+_SPELLED = re.compile(r"(?<!\w)[a-z]+\d*[a-z]*(?!\w)")
+_CLAUSE_ENDS = re.compile(r"[,.。!;?，、\n:~()]+|\.\.\.| - ")
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One reply, folded: `text` as typed, `han` for the Chinese rules, `latin` for the English ones, `words` in it."""
+    """One reply, folded and laid out for the rules.
 
-    raw: str
+    `text` as typed; `wordless` without faces and `faces` their levels; `han` for the Chinese rules with its characters
+    in `signs`; `latin` (no apostrophes, SMS spellings replaced) for the English ones with its `words`.
+    """
+
     text: str
+    wordless: str
+    faces: tuple[float, ...]
     han: str
+    signs: frozenset[str]
     latin: str
     words: tuple[str, ...]
 
@@ -114,6 +127,53 @@ def _one_blank(match: re.Match[str]) -> str:
 def message(text: str) -> Message:
     """Fold a reply and lay it out for the rules of each language."""
     folded = fold(text)
-    han = _BETWEEN_HAN.sub("", folded) if _HAN.search(folded) else ""
-    latin = folded.replace("'", "")
-    return Message(text, folded, han, latin, tuple(_WORD.findall(latin)))
+    wordless, levels = faces.split(folded)
+    if not _HAN.search(folded):
+        return _latin_message(folded, wordless, levels)
+    joined = _BETWEEN_HAN.sub("", folded)
+    han = _plain_chinese(joined)
+    if wordless != folded:
+        wordless = _plain_chinese(_BETWEEN_HAN.sub("", wordless))
+    else:
+        wordless = han
+    latin = han.replace("'", "")
+    return Message(folded, wordless, tuple(levels), han, frozenset(han), latin, tuple(_WORD.findall(latin)))
+
+
+def _latin_message(folded: str, wordless: str, levels: list[float]) -> Message:
+    latin, words = _spelled(folded.replace("'", ""))
+    wordless = latin if wordless == folded else _spelled(wordless.replace("'", ""))[0]
+    return Message(folded, wordless, tuple(levels), "", frozenset(), latin, words)
+
+
+def _spelled(text: str) -> tuple[str, tuple[str, ...]]:
+    """SMS spellings replaced by the words the rules know: u -> you, gr8 -> great."""
+    words = tuple(_SPELLED.findall(text))
+    spellings: Mapping[str, str] = load("en")["spellings"]
+    if spellings.keys().isdisjoint(words):
+        return text, tuple(_WORD.findall(text))
+    text = _SPELLED.sub(lambda match: spellings.get(match.group(), match.group()), text)
+    return text, tuple(_WORD.findall(text))
+
+
+def _plain_chinese(text: str) -> str:
+    """Cantonese and Taiwan words replaced by the words the rules know."""
+    variants = _variants()
+    for sign in variants.keys() & set(text):
+        for old, new in variants[sign]:
+            text = text.replace(old, new)
+    return text
+
+
+@cache
+def _variants() -> dict[str, tuple[tuple[str, str], ...]]:
+    """Variants by their first character, longest first."""
+    table: dict[str, list[tuple[str, str]]] = {}
+    for old, new in sorted(load("zh")["variants"].items(), key=lambda pair: -len(pair[0])):
+        table.setdefault(old[0], []).append((old, str(new)))
+    return {sign: tuple(pairs) for sign, pairs in sorted(table.items())}
+
+
+def clauses_of(text: str) -> tuple[str, ...]:
+    """The clauses of a folded text."""
+    return tuple(clause for clause in _CLAUSE_ENDS.split(text) if clause.strip())

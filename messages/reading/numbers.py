@@ -27,8 +27,10 @@ class Given:
     off_scale: bool = False
 
 
-_HAS_NUMBER = re.compile(rf"[\d{HAN}⭐★💯满负]|one|two|three|four|five|six|seven|eight|nine|ten|zero|star|mark|hundred")
+_HAS_NUMBER = re.compile(rf"[\d{HAN}⭐★*💯满负]|one|two|three|four|five|six|seven|eight|nine|ten|zero|star|mark|hundred")
 _STARS = re.compile(r"(?:[⭐★] ?)+(?P<half>[½]|半|\.5)?")
+_ASTERISKS = re.compile(r"\*{2,5}(?P<half>)")
+_STARRED = re.compile(r"星|⭐|★|star")
 _WORDS = re.compile(r"[a-z]+")
 
 
@@ -134,10 +136,10 @@ def _tops(text: str) -> Iterator[str]:
 
 
 def _stars(text: str, question: Question) -> Given | None:
-    found = _STARS.search(text)
+    found = _STARS.search(text) or _ASTERISKS.fullmatch(text)
     if not found or re.search(rf"[\d{HAN}] ?$", text[: found.start()]):
         return None
-    count = sum(found.group().count(star) for star in "⭐★") + bool(found["half"]) / 2
+    count = sum(found.group().count(star) for star in "⭐★*") + bool(found["half"]) / 2
     if _top(question) > 5 >= count:
         return Given(scales.of_fraction(question.scale, count, 5), found.group())
     return _given(count, question, found.group())
@@ -172,7 +174,7 @@ def _is_range(text: str, found: re.Match[str], low: float, high: float, question
 
 def _plain(text: str, question: Question) -> Given | None:
     """One number; of several the corrected one, else the one that says it is a rating."""
-    found = mentions.find(text)
+    found = mentions.find(_patterns("bargain")[0].sub(",", text))
     meant = [mention for mention in found if not mention.refused]
     if not meant:
         return None
@@ -186,6 +188,8 @@ def _plain(text: str, question: Question) -> Given | None:
         chosen = meant[-1]
     else:
         chosen = strong[0] if best == STANDS_ALONE else strong[-1]
+    if _top(question) > 5 >= chosen.value and _STARRED.search(chosen.words):
+        return Given(scales.of_fraction(question.scale, chosen.value, 5), chosen.words.strip())
     return _given(chosen.value, question, chosen.words, sure=best > TRAILS and (agreed or corrected))
 
 

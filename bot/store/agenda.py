@@ -1,0 +1,95 @@
+"""When is the next thing due, of each kind? One prepared question, asked again and again: what ticks and simulated
+time look at before they do any work.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, case, func, select
+from sqlmodel import Session
+
+from bot.store.rows import table_of
+from bot.store.tables import (
+    EnrolmentRow,
+    FollowUpRow,
+    InboundRow,
+    Instant,
+    MessageRow,
+    PingRow,
+    ProgramVersionRow,
+    SettingRow,
+    SurveyRow,
+)
+from flows.states import FollowUpState, MessageState, PingState, SurveyState
+
+STOPPED = "outreach"
+"""Name of the kill switch among the settings."""
+PLANNED = "planned"
+"""Name of the setting that says how far the calendar has been planned."""
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """The earliest instant of each kind of work; None: there is none."""
+
+    unread: datetime | None
+    follow_up: datetime | None
+    ping: datetime | None
+    outbox: datetime | None
+    doubt: datetime | None
+    closing: datetime | None
+    planned: dict[str, Any]
+    """What `intake.plan_occasions` noted last: until, enrolment, version."""
+    enrolment: int
+    version: int
+
+
+def read(session: Session) -> Agenda:
+    """The agenda as it stands."""
+    row = session.execute(_AGENDA).one()
+    outbox = None if (row.stopped or {}).get("stopped") else _earliest(row.first, row.again)
+    return Agenda(
+        unread=row.unread,
+        follow_up=row.follow_up,
+        ping=_earliest(row.ping, row.silent),
+        outbox=outbox,
+        doubt=row.doubt,
+        closing=row.closing,
+        planned=row.planned or {},
+        enrolment=row.enrolment or 0,
+        version=row.version or 0,
+    )
+
+
+def _earliest(*instants: datetime | None) -> datetime | None:
+    return min((instant for instant in instants if instant is not None), default=None)
+
+
+def _question() -> Any:
+    follow_up, message, ping = table_of(FollowUpRow), table_of(MessageRow), table_of(PingRow)
+    survey, inbound = table_of(SurveyRow), table_of(InboundRow)
+    setting, enrolment, version = table_of(SettingRow), table_of(EnrolmentRow), table_of(ProgramVersionRow)
+    ready = message.c.state == str(MessageState.READY)
+    in_doubt = message.c.state.in_([str(MessageState.SENDING), str(MessageState.UNKNOWN)])
+    waits = case((message.c.retry_at > message.c.due_at, message.c.retry_at), else_=message.c.due_at)
+    parts = {
+        "unread": select(func.min(inbound.c.received_at, type_=Instant())).where(inbound.c.state == "received"),
+        "follow_up": select(func.min(follow_up.c.due_at, type_=Instant())).where(
+            follow_up.c.state == str(FollowUpState.PLANNED)
+        ),
+        "ping": select(func.min(ping.c.due_at, type_=Instant())).where(ping.c.state == str(PingState.PLANNED)),
+        "silent": select(func.min(ping.c.passes_on_at, type_=Instant())).where(ping.c.state == str(PingState.SENT)),
+        "first": select(func.min(message.c.due_at, type_=Instant())).where(and_(ready, message.c.retry_at.is_(None))),
+        "again": select(func.min(waits, type_=Instant())).where(and_(ready, message.c.retry_at.is_not(None))),
+        "doubt": select(func.min(message.c.retry_at, type_=Instant())).where(in_doubt),
+        "closing": select(func.min(survey.c.closes_at, type_=Instant())).where(survey.c.state == str(SurveyState.OPEN)),
+        "stopped": select(setting.c.value).where(setting.c.name == STOPPED),
+        "planned": select(setting.c.value).where(setting.c.name == PLANNED),
+        "enrolment": select(func.max(enrolment.c.id)),
+        "version": select(func.max(version.c.id)),
+    }
+    return select(*(part.scalar_subquery().label(name) for name, part in parts.items()))
+
+
+_AGENDA = _question()

@@ -1,0 +1,144 @@
+"""What would be sent in the coming days, in whose words, at what cost, and who is left out by which rule."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from bot.forecast import Forecast, ForecastLine
+from bot.forecast import forecast as look_ahead
+from bot.web.access import console
+from bot.web.site import Site, site_of, words_for
+from bot.web.words import Words
+
+router = APIRouter(dependencies=[Depends(console)])
+
+SPANS = (7, 30, 90)
+"""Days that the page offers to look ahead."""
+COLOURS = 6
+"""Colours of the bars; the sixth stands for all other flows."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One colour of one bar: `top` and `height` as shares of the tallest bar."""
+
+    title: str
+    count: int
+    colour: int
+    top: float
+    height: float
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One day of the picture."""
+
+    day: date
+    total: int
+    pieces: tuple[Piece, ...]
+    provisional: bool
+    off: bool
+
+
+@router.get("/forecast")
+def show_forecast(request: Request, days: str = "30") -> Response:
+    """The next days as bars, then line by line; it writes nothing."""
+    site, words = site_of(request), words_for(request)
+    span = int(days) if days.isdecimal() and int(days[:4]) in SPANS else 30
+    ahead = look_ahead(site.runtime, span)
+    titles = _titles(site, words, ahead.lines)
+    colours = _colours(ahead.lines)
+    left_out = [
+        (site.program_name(each.program_id, words), site.flow_title(each.program_id, each.flow, words), each)
+        for each in sorted(ahead.left_out, key=lambda each: -each.count)
+        if each.count
+    ]
+    return site.console_page(
+        request,
+        "forecast.html",
+        spans=SPANS,
+        span=span,
+        bars=_bars(site, ahead, titles, colours),
+        legend=_legend(words, titles, colours),
+        lines=ahead.lines,
+        titles=titles,
+        colours=colours,
+        tallest=_tallest(ahead),
+        left_out=left_out,
+        totals=_totals(ahead),
+        provisional=sorted({line.day.year for line in ahead.lines if line.provisional}),
+        currency=site.runtime.settings.currency,
+    )
+
+
+Key = tuple[str, str, str]
+
+
+def _key(line: ForecastLine) -> Key:
+    return line.program_id, line.flow, line.template
+
+
+def _titles(site: Site, words: Words, lines: Sequence[ForecastLine]) -> dict[Key, str]:
+    """(program, flow, template) -> what is sent, by its title."""
+    return {
+        _key(line): site.template_title(f"{line.program_id}/{line.template}", words)
+        if line.template
+        else site.flow_title(line.program_id, line.flow, words)
+        for line in lines
+    }
+
+
+def _colours(lines: Sequence[ForecastLine]) -> dict[Key, int]:
+    """The flows that send most have a colour of their own."""
+    totals: dict[Key, int] = defaultdict(int)
+    for line in lines:
+        totals[_key(line)] += line.count
+    ranked = sorted(totals, key=lambda key: -totals[key])
+    return {key: min(rank + 1, COLOURS) for rank, key in enumerate(ranked)}
+
+
+def _legend(words: Words, titles: dict[Key, str], colours: dict[Key, int]) -> list[tuple[int, str]]:
+    named: dict[int, str] = {}
+    for key, colour in sorted(colours.items(), key=lambda pair: pair[1]):
+        named[colour] = titles[key] if colour < COLOURS or colour not in named else words("forecast.others")
+    return sorted(named.items())
+
+
+def _tallest(ahead: Forecast) -> int:
+    by_day: dict[date, int] = defaultdict(int)
+    for line in ahead.lines:
+        by_day[line.day] += line.count
+    return max(by_day.values(), default=0)
+
+
+def _bars(site: Site, ahead: Forecast, titles: dict[Key, str], colours: dict[Key, int]) -> list[Bar]:
+    tallest = max(_tallest(ahead), 1)
+    calendar = site.runtime.calendar(site.runtime.shelf.in_force[0].program.region) if ahead.lines else None
+    bars = []
+    for offset in range(ahead.days):
+        day = ahead.start + timedelta(days=offset)
+        lines = sorted((line for line in ahead.lines if line.day == day), key=lambda line: colours[_key(line)])
+        pieces: list[Piece] = []
+        top = 1.0
+        for line in lines:
+            height = line.count / tallest
+            top -= height
+            pieces.append(Piece(titles[_key(line)], line.count, colours[_key(line)], top, height))
+        provisional = any(line.provisional for line in lines)
+        off = calendar is not None and not calendar.is_workday(day)
+        bars.append(Bar(day, sum(line.count for line in lines), tuple(pieces), provisional, off))
+    return bars
+
+
+def _totals(ahead: Forecast) -> dict[str, Any]:
+    return {
+        "messages": sum(line.count for line in ahead.lines),
+        "segments": sum(line.segments for line in ahead.lines),
+        "cost": sum((line.cost for line in ahead.lines), Decimal(0)),
+    }

@@ -1,0 +1,170 @@
+"""Anybody's phone, drawn as one: its thread of texts, a box to type in, and the buttons 1 to 5.
+
+A text typed here goes the way of every reply: the built-in phone keeps it, `replies.receive` stores it once, and the
+journey reads it. The console knows no shorter way.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+from fastapi import APIRouter, Depends, Request
+from markupsafe import Markup, escape
+from starlette.datastructures import FormData
+from starlette.responses import RedirectResponse, Response
+
+from bot.channels.simulator import Simulator, Text
+from bot.errors import Conflict, InputError, NotFound
+from bot.journey import replies
+from bot.store import tickets, views
+from bot.web.access import console, form
+from bot.web.site import Site, site_of, words_for
+from bot.web.words import Words
+
+router = APIRouter(dependencies=[Depends(console)])
+
+PAGE = 60
+LONGEST = 1000
+"""Signs that may be typed at once."""
+SHOWN = 200
+"""Texts of a thread that are drawn."""
+_LINK = re.compile(r"https?://[^\s，。！？；、）)]+")
+
+
+@dataclass(frozen=True)
+class Bubble:
+    """One text on the screen; `day` is set on the first one of a day."""
+
+    body: Markup
+    sent: bool
+    at: datetime
+    day: str = ""
+
+
+@router.get("/phones")
+def list_phones(request: Request, q: str = "", page: int = 0) -> Response:
+    """Everybody's phone, staff first; `q` searches names and numbers."""
+    site, words = site_of(request), q.strip()[:60].replace("\x00", "")
+    page = min(max(page, 0), 100_000)
+    with site.runtime.db.read() as session:
+        found = views.customer_phones(session, words, PAGE + 1, page * PAGE)
+        crew = views.staff_phones(session)
+    crew = [phone for phone in crew if words.lower() in phone.name.lower() or words in phone.address] if words else crew
+    return site.console_page(
+        request,
+        "phones.html",
+        q=words,
+        page=page,
+        phones=found[:PAGE],
+        more=len(found) > PAGE,
+        crew=crew if page == 0 else [],
+    )
+
+
+@router.get("/phone/{address}")
+def show_phone(request: Request, address: str) -> Response:
+    site = site_of(request)
+    return site.console_page(request, "phone.html", **_screen(site, words_for(request), address))
+
+
+@router.get("/phone/{address}/thread")
+def show_thread(request: Request, address: str) -> Response:
+    """The thread alone, fetched again whenever something has happened to this phone's owner."""
+    site = site_of(request)
+    return site.piece(request, "part_thread.html", **_screen(site, words_for(request), address))
+
+
+@router.post("/phone/{address}")
+def type_text(request: Request, address: str, fields: Annotated[FormData, Depends(form)]) -> Response:
+    """Somebody types on this phone and sends it."""
+    site = site_of(request)
+    body = (str(fields.get("quick", "")) or str(fields.get("text", ""))).replace("\x00", "").strip()[:LONGEST]
+    if not body:
+        raise InputError([{"field": "text", "reason": "is empty", "remedy": "type something first"}])
+    owner, simulator = _phone(site, address)
+    text = simulator.type(address, body)
+    replies.receive(
+        site.runtime,
+        provider="simulator",
+        provider_message_id=text.id,
+        channel=owner.channel,
+        from_address=address,
+        body=body,
+    )
+    site.nudge()
+    if request.headers.get("hx-request"):
+        return show_thread(request, address)
+    return RedirectResponse(request.url.path, 303)
+
+
+def _phone(site: Site, address: str) -> tuple[views.Phone, Simulator]:
+    """Whose phone it is, and the network that it is on. NotFound, Conflict."""
+    with site.runtime.db.read() as session:
+        owner = views.phone_at(session, address)
+    if owner is None:
+        raise NotFound(f"nobody has the phone {address}")
+    simulator = site.simulator(owner.channel)
+    if simulator is None:
+        raise Conflict("the phones here are real ones: they cannot be shown")
+    return owner, simulator
+
+
+def _screen(site: Site, words: Words, address: str) -> dict[str, Any]:
+    owner, simulator = _phone(site, address)
+    zone = site.zone
+    return {
+        "owner": owner,
+        "address": address,
+        "bubbles": _bubbles(simulator.phone(address)[-SHOWN:], words, zone, site.runtime.settings.public_url),
+        "company": _company(site, words),
+        "quick": _quick(site, owner),
+        "topic": f"staff-{owner.staff_id}" if owner.staff_id else f"customer-{owner.customer_id}",
+    }
+
+
+def _quick(site: Site, owner: views.Phone) -> list[tuple[str, str]]:
+    """(label, text) of the buttons under the thread: scores for customers, tickets to claim for staff."""
+    if owner.customer_id:
+        return [(str(score), str(score)) for score in range(1, 6)]
+    with site.runtime.db.read() as session:
+        waiting = tickets.pings_waiting_for(session, owner.staff_id)
+    ids = sorted({ping.ticket_id for ping in waiting})[:4]
+    return [(f"claim {ticket_id}", f"claim {ticket_id}") for ticket_id in ids] or [("OK", "OK")]
+
+
+def _company(site: Site, words: Words) -> str:
+    """Who writes to the phones, as their owners know them."""
+    names = dict.fromkeys(each.program.text(each.program.company, words.language) for each in site.runtime.shelf.in_force)
+    return " · ".join(names)
+
+
+def _bubbles(texts: tuple[Text, ...], words: Words, zone: str, public_url: str) -> list[Bubble]:
+    bubbles: list[Bubble] = []
+    last = ""
+    for text in texts:
+        at = datetime.fromisoformat(text.at)
+        day = words.day(at.astimezone(ZoneInfo(zone)).date())
+        bubbles.append(
+            Bubble(linked(text.body, public_url), text.direction == "out", at, day if day != last else "")
+        )
+        last = day
+    return bubbles
+
+
+def linked(body: str, public_url: str) -> Markup:
+    """The text with the links to our own survey pages made tappable; other links stay text."""
+    pieces: list[Markup] = []
+    end = 0
+    for match in _LINK.finditer(body):
+        address = match[0].rstrip(".,")
+        pieces.append(escape(body[end : match.start()]))
+        path = address.removeprefix(public_url.rstrip("/"))
+        if path.startswith("/s/") and path != address:
+            pieces.append(Markup('<a href="{}">{}</a>').format(path, address))
+        else:
+            pieces.append(escape(address))
+        end = match.start() + len(address)
+    pieces.append(escape(body[end:]))
+    return Markup("").join(pieces)

@@ -1,0 +1,125 @@
+"""The rating a reply gives: several answers, an offered word, yes or no, a number, a level word, a face. In this order.
+
+A stated number wins over a level word beside it; where both are said and disagree, a person should look.
+"""
+
+from dataclasses import dataclass
+
+from messages.keywords import bare
+from messages.reading import faces, intents, levels, multi, numbers, scales
+from messages.reading.lexicon import load, words_of
+from messages.reading.normalise import Message, clauses_of
+from messages.reading.values import Question, Scale
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """A rating with the words that gave it; `level` when words or faces gave it, `whole` when nothing else is said."""
+
+    score: scales.Number | None = None
+    answers: multi.Answers | None = None
+    off_scale: bool = False
+    confidence: float = 0.0
+    because: str = ""
+    words: str = ""
+    level: float | None = None
+    whole: bool = False
+
+    @property
+    def is_given(self) -> bool:
+        return self.score is not None or self.answers is not None
+
+
+NO_RATING = Rating()
+
+
+def find(said: Message, question: Question) -> Rating:
+    """The rating of a reply on the asked scale; NO_RATING for open questions."""
+    if question.scale is Scale.TEXT:
+        return NO_RATING
+    answers = multi.find(said.text, said.latin, question)
+    if answers is not None:
+        given, whole = answers
+        return Rating(answers=given, confidence=0.95, because=f"{len(given)} answers: {said.text[:40]}", whole=whole)
+    offered = _offered(said, question)
+    if offered is not None:
+        return offered
+    if question.scale is Scale.YESNO:
+        return _yes_or_no(said)
+    given = numbers.find(said.latin, question)
+    if given is not None and given.off_scale:
+        return Rating(off_scale=True, because=f"{given.words} is not on the scale {question.scale}")
+    level = level_of(said)
+    if given is not None and given.score is not None:
+        agrees = level is None or not level.whole or _agree(level.level, given.score, question)
+        sure = 0.97 if given.sure and agrees else 0.45
+        return Rating(given.score, confidence=sure, because=f"number {given.words}", words=given.words)
+    if level is not None:
+        return _of_level(level, question)
+    if said.faces and intents.is_empty(said.wordless):
+        face = faces.level_of(said.faces)
+        score = scales.of_level(question.scale, face)
+        return Rating(score, confidence=0.75, because=f"face {said.text[:20]}", level=face, whole=True)
+    return NO_RATING
+
+
+def _agree(level: float, score: float, question: Question) -> bool:
+    """Do a level word and a number say about the same?"""
+    return abs(scales.of_level(question.scale, level) - score) <= scales.ENDS[question.scale][1] * 0.55
+
+
+def _offered(said: Message, question: Question) -> Rating | None:
+    """A reply that is one of the words that were offered gets its place."""
+    words = bare(said.wordless) if question.levels else ""
+    for place, word in enumerate(question.levels):
+        if words == bare(word):
+            score = scales.of_place(question, place)
+            return Rating(score, confidence=0.99, because=f"offered word {word}", words=word, whole=True)
+    return None
+
+
+def _yes_or_no(said: Message) -> Rating:
+    first = next(iter(clauses_of(said.wordless)), "")
+    for candidate in (bare(said.wordless), bare(first)):
+        for language in ("zh", "en"):
+            spec = load(language)["yesno"]
+            if candidate in words_of(spec["no"]):
+                return Rating(0, confidence=0.97, because=f"no: {candidate}", words=candidate)
+            if candidate in words_of(spec["yes"]):
+                return Rating(1, confidence=0.97, because=f"yes: {candidate}", words=candidate)
+    return NO_RATING
+
+
+def level_of(said: Message) -> levels.Level | None:
+    """The level word of a reply; an "ok" that only acknowledges is none."""
+    found = levels.find(clauses_of(said.wordless), "zh") if said.han else None
+    if found is None and said.words:
+        found = levels.find(clauses_of(said.latin if said.wordless == said.text else said.wordless), "en")
+    if found is not None and found.whole and _only_acknowledges(said, found):
+        return None
+    return found
+
+
+def _only_acknowledges(said: Message, level: levels.Level) -> bool:
+    if level.family in {"good", "average"}:
+        return intents.find(said, "ack", "non_answers") is not None
+    return level.family == "awful" and intents.find(said, "who", "non_answers") is not None
+
+
+def _of_level(level: levels.Level, question: Question) -> Rating:
+    if not level.whole and level.family not in levels.SATISFIED_FAMILY:
+        return NO_RATING
+    words = level.words.strip()
+    if words in question.levels:
+        score = scales.of_place(question, question.levels.index(words))
+    else:
+        score = scales.of_level(question.scale, level.level)
+    sure = 0.95 if level.family in levels.SATISFIED_FAMILY else 0.85
+    return Rating(
+        score,
+        confidence=sure if level.sure else 0.4,
+        because=f"level word {words}",
+        words=words,
+        level=level.level,
+        whole=level.whole,
+    )
