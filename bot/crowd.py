@@ -10,6 +10,8 @@ from bot.jobs.work import Work
 from bot.journey import replies
 from bot.runtime import Runtime
 
+QUARTER = 15
+"""People answer on the quarter hour: what is typed at one instant is read in one batch."""
 _LINK = re.compile(r"/s/[a-z0-9]{12}")
 
 
@@ -34,7 +36,8 @@ class Crowd:
         """A text with a survey's link is a question."""
         if text.direction != "in" or not _LINK.search(text.body) or self._dice.random() >= self._share:
             return
-        at = datetime.fromisoformat(text.at) + timedelta(minutes=self._dice.randint(*self._after))
+        first, last = self._after
+        at = datetime.fromisoformat(text.at) + timedelta(minutes=self._dice.randrange(first, last, QUARTER))
         body = self._dice.choice("12") if self._dice.random() < self._low else self._dice.choice("345")
         self._count += 1
         heapq.heappush(self._waiting, (at, self._count, text.address, body))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -74,7 +75,7 @@ class Answering(Part):
 
     share: float = Field(0.3, ge=0, le=1)
     low: float = Field(0.05, ge=0, le=1)
-    after_minutes: tuple[int, int] = (2, 600)
+    after_minutes: tuple[int, int] = (15, 600)
 
 
 class Member(Part):
@@ -208,11 +209,15 @@ class Rehearsal:
         steps = sorted(self.scenario.script, key=lambda step: self.instant(step.at))
         self._check_names(steps)
         work = (*WORK, *self._crowd())
-        await work_until_idle(self.runtime, work)
-        for step in steps:
-            await advance(self.runtime, self.clock, self.instant(step.at), work, progress)
-            self._play(step)
-            await work_until_idle(self.runtime, work)
+        for at, same in groupby(steps, lambda step: self.instant(step.at)):
+            await advance(self.runtime, self.clock, at, work, progress)
+            for events, several in groupby(same, lambda step: step.event is not None):
+                if events:
+                    self._happen(list(several))
+                else:
+                    for step in several:
+                        self._play(step)
+                        await work_until_idle(self.runtime, work)
         last = self.instant(steps[-1].at) if steps else self.clock.now()
         until = self.instant(self.scenario.until) if self.scenario.until else last + timedelta(days=30)
         await advance(self.runtime, self.clock, max(until, self.clock.now()), work, progress)
@@ -327,9 +332,7 @@ class Rehearsal:
 
     def _play(self, step: Step) -> None:
         given = step.model_fields_set
-        if step.event is not None:
-            self._happen(step)
-        elif step.cancel is not None:
+        if step.cancel is not None:
             intake.cancel_event(self.runtime, SOURCE, step.cancel, step.reason or "cancelled")
         elif step.reply is not None:
             self._reply(step)
@@ -350,18 +353,22 @@ class Rehearsal:
                 ]
             )
 
-    def _happen(self, step: Step) -> None:
-        self._events += 1
-        assert step.event is not None
-        row = intake.EventIn(
-            id=step.id or f"event-{self._events}",
-            type=step.event,
-            customer=step.customer,
-            at=self.instant(step.at),
-            data=step.data,
-            matter=step.matter,
-        )
-        if faults := intake.faults_of(intake.accept_events(self.runtime, SOURCE, [row])):
+    def _happen(self, steps: Sequence[Step]) -> None:
+        """What happens at one instant is told together."""
+        rows = []
+        for step in steps:
+            self._events += 1
+            rows.append(
+                intake.EventIn(
+                    id=step.id or f"event-{self._events}",
+                    type=step.event or "",
+                    customer=step.customer,
+                    at=self.instant(step.at),
+                    data=step.data,
+                    matter=step.matter,
+                )
+            )
+        if faults := intake.faults_of(intake.accept_events(self.runtime, SOURCE, rows)):
             raise InputError(faults)
 
     def _reply(self, step: Step) -> None:

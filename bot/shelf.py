@@ -38,7 +38,7 @@ class Shelf:
     def refresh(self) -> None:
         """Read what is new; cheap when nothing is."""
         with self._db.read() as session:
-            seen = (store.newest_program_version(session), store.newest_template_version(session))
+            seen = store.newest_versions(session)
             if seen == self._seen:
                 return
             rows = store.versions_in_force(session, self._only)

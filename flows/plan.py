@@ -211,6 +211,14 @@ def select(
     return Selection(flow.id, flow.audience, tuple(groups), flow.purpose, _because(flow), needs_anchor(flow) or "none")
 
 
+def may_fire(program: Program, flow: Flow, today: date, calendar: Calendar) -> bool:
+    """Whether the calendar alone already rules this flow out between `today` and the horizon."""
+    if not isinstance(flow.on, OnFestival):
+        return True
+    near = calendar.festivals(today, add(today, program.horizon))
+    return any(name in flow.on.festivals for name, _ in near)
+
+
 def sample_period(every: Offset, today: date) -> tuple[date, date]:
     """First and last day of the calendar period (1mo, 1q, 1hy, 1y) that holds `today`."""
     months = PERIOD_MONTHS[str(every)]

@@ -73,13 +73,30 @@ def command_of_bare(
     table = _table()
     found = table.get(words) or table.get(_once(words))
     if not found:
-        return None
+        return _said_in_a_sentence(words)
     places = {place.split("-")[0].casefold() for place in (language, country) if place}
     for keyword in found:
         if keyword.only_opted_out and (survey_open or not opted_out):
             continue
         if not keyword.places or _is_in(keyword.places, places, country):
             return keyword.command
+    return None
+
+
+@cache
+def _phrases() -> tuple[tuple[Command, frozenset[str], re.Pattern[str]], ...]:
+    """Sentences of languages without a word file: the command, the words one of which must be there, the pattern."""
+    return tuple(
+        (Command(entry["command"]), frozenset(entry["cues"].split()), re.compile("|".join(entry["any"])))
+        for entry in load("keywords")["phrases"]
+    )
+
+
+def _said_in_a_sentence(words: str) -> Command | None:
+    parts = words.split(" ")
+    for command, cues, pattern in _phrases():
+        if not cues.isdisjoint(parts) and pattern.search(words):
+            return command
     return None
 
 

@@ -16,7 +16,6 @@ from bot.shelf import read_program
 
 START = datetime.fromisoformat("2026-01-01T00:00:00+08:00")
 FIRST_DAY = datetime.fromisoformat("1997-01-01T00:00:00+08:00")
-CLASSES = ("high_value", "ordinary", "ordinary", "ordinary", "potential")
 
 
 def bench_rehearse(size: int = 0) -> Iterator[str]:
@@ -32,14 +31,11 @@ def bench_rehearse(size: int = 0) -> Iterator[str]:
 
 
 def year_of_purchases(size: int) -> Scenario:
-    """The scenario of the bench: real purchases of one year, customers in five classes by turns."""
+    """The scenario of the bench: real purchases of one year; customers are ordinary until they are lost."""
     text = resources.files("bot.bench").joinpath("cdnow.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines()))
     ids = list(dict.fromkeys(row["customer_id"] for row in rows))[:size]
-    people = [
-        Person.model_validate({"id": key, "name": f"Customer {key}", "class": CLASSES[index % len(CLASSES)]})
-        for index, key in enumerate(ids)
-    ]
+    people = [Person.model_validate({"id": key, "name": f"Customer {key}"}) for key in ids]
     chosen = set(ids)
     steps = []
     for index, row in enumerate(rows):

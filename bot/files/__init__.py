@@ -5,9 +5,9 @@ brought together, batch by batch, so that a file of any length needs the same me
 beside the input; the same file twice changes nothing.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,7 +30,7 @@ KEYS_REMEMBERED = 200_000
 
 @dataclass
 class ImportReport:
-    """What became of a file. `place` says what was read and in which encoding, `unused` which columns served nothing."""
+    """What became of a file. `place` says what was read and how, `unused` which columns served nothing."""
 
     file: str
     place: str
@@ -210,7 +210,7 @@ def _take(
     return report
 
 
-def _batches(lines: Iterable[Line]) -> Iterator[list[Line]]:
+def _batches(lines: Iterable[Line]) -> Generator[list[Line]]:
     iterator = iter(lines)
     while batch := list(islice(iterator, intake.BATCH)):
         yield batch

@@ -120,7 +120,7 @@ def _is_chinese(sample: bytes, is_header: Callable[[Sequence[str]], bool]) -> bo
         return False
     everyday = sum(_in_gb2312(char) for char in foreign) / len(foreign)
     common = sum(char in COMMON for char in hanzi) / len(hanzi)
-    return everyday >= 0.9 and common >= 0.2
+    return everyday >= 0.7 and common >= 0.2
 
 
 def _in_gb2312(char: str) -> bool:

@@ -7,35 +7,55 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 
+
+def _names(text: str) -> tuple[str, ...]:
+    """Headers, separated by commas over any number of lines."""
+    return tuple(name.strip() for name in text.replace("\n", ",").split(",") if name.strip())
+
+
 CUSTOMER: Mapping[str, tuple[str, ...]] = {
-    "id": ("id", "customer id", "customer no", "customer number", "customer", "member id", "member no", "customer key",
-           "客户编号", "客户号", "客户id", "会员号", "会员编号", "会员卡号", "会员id", "患者编号", "病历号", "住院号", "编号"),
-    "name": ("name", "customer name", "full name", "姓名", "客户姓名", "客户名称", "会员姓名", "患者姓名", "车主姓名", "车主",
-             "联系人", "名字", "名称", "称呼"),
-    "phone": ("phone", "mobile", "mobile phone", "mobile number", "cell", "cell phone", "phone number", "tel", "telephone",
-              "手机号码", "手机号", "手机", "移动电话", "联系电话", "电话号码", "电话", "联系方式", "固定电话"),
-    "telegram": ("telegram", "telegram id", "chat id"),
-    "title": ("title", "form of address", "salutation", "尊称", "先生女士", "先生/女士", "性别", "gender", "sex"),
-    "language": ("language", "lang", "语言"),
-    "zone": ("zone", "time zone", "timezone", "时区"),
-    "class": ("class", "customer class", "level", "grade", "tier", "等级", "客户等级", "会员等级", "级别", "类别", "客户类别",
-              "客户类型", "分类"),
-    "program": ("program", "programs", "programme", "方案", "回访方案", "项目", "业务"),
-    "marketing_consent": ("marketing consent", "marketing", "consent", "opt in", "营销同意", "同意营销", "接受营销",
-                          "同意接收营销信息", "是否同意营销"),
-}  # fmt: skip
+    "id": _names(
+        """id, customer id, customer no, customer number, customer, member id, member no, customer key
+        客户编号, 客户号, 客户id, 会员号, 会员编号, 会员卡号, 会员id, 患者编号, 病历号, 住院号, 编号"""
+    ),
+    "name": _names(
+        """name, customer name, full name
+        姓名, 客户姓名, 客户名称, 会员姓名, 患者姓名, 车主姓名, 车主, 联系人, 名字, 名称, 称呼"""
+    ),
+    "phone": _names(
+        """phone, mobile, mobile phone, mobile number, cell, cell phone, phone number, tel, telephone
+        手机号码, 手机号, 手机, 移动电话, 联系电话, 电话号码, 电话, 联系方式, 固定电话"""
+    ),
+    "telegram": _names("telegram, telegram id, chat id"),
+    "title": _names("title, form of address, salutation, 尊称, 先生女士, 先生/女士, 性别, gender, sex"),
+    "language": _names("language, lang, 语言"),
+    "zone": _names("zone, time zone, timezone, 时区"),
+    "class": _names(
+        """class, customer class, level, grade, tier
+        等级, 客户等级, 会员等级, 级别, 类别, 客户类别, 客户类型, 分类"""
+    ),
+    "program": _names("program, programs, programme, 方案, 回访方案, 项目, 业务"),
+    "marketing_consent": _names(
+        """marketing consent, marketing, consent, opt in
+        营销同意, 同意营销, 接受营销, 同意接收营销信息, 是否同意营销"""
+    ),
+}
 
 EVENT: Mapping[str, tuple[str, ...]] = {
-    "id": ("id", "event id", "event no", "transaction id", "invoice", "invoice no", "invoice number", "流水号", "事件编号",
-           "单号", "交易号", "结算单号", "工单号", "订单号", "订单编号", "order id", "order no", "order number"),
-    "type": ("type", "event type", "event", "事件", "事件类型", "类型", "业务类型"),
+    "id": _names(
+        """id, event id, event no, transaction id, invoice, invoice no, invoice number
+        流水号, 事件编号, 单号, 交易号, 结算单号, 工单号, 订单号, 订单编号, order id, order no, order number"""
+    ),
+    "type": _names("type, event type, event, 事件, 事件类型, 类型, 业务类型"),
     "customer": (*CUSTOMER["id"][1:], *CUSTOMER["phone"], "客户"),
-    "at": ("at", "occurred at", "datetime", "timestamp", "date", "event date", "order date", "purchase date",
-           "发生时间", "下单时间", "消费时间", "购买时间", "结算时间", "出院时间", "就诊时间", "日期", "发生日期", "购买日期", "消费日期", "下单日期",
-           "结算日期", "完工日期", "出院日期", "就诊日期", "登记日期", "时间", "time"),
-    "time": ("time", "time of day", "时间", "时刻"),
-    "matter": ("matter", "事项"),
-}  # fmt: skip
+    "at": _names(
+        """at, occurred at, datetime, timestamp, date, event date, order date, purchase date
+        发生时间, 下单时间, 消费时间, 购买时间, 结算时间, 出院时间, 就诊时间
+        日期, 发生日期, 购买日期, 消费日期, 下单日期, 结算日期, 完工日期, 出院日期, 就诊日期, 登记日期, 时间, time"""
+    ),
+    "time": _names("time, time of day, 时间, 时刻"),
+    "matter": _names("matter, 事项"),
+}
 
 DATA: Mapping[str, tuple[str, ...]] = {
     "amount": ("金额", "消费金额", "订单金额", "实付金额", "实付", "总价", "结算金额", "total", "price", "value"),

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -159,7 +160,7 @@ class CustomerRows:
         attributes = {
             name: value
             for name, kind in self._kinds.items()
-            if (value := reader.read(name, lambda cell, kind=kind: self._value(kind, cell))) is not None
+            if (value := reader.read(name, partial(self._value, kind))) is not None
         }
         row = CustomerIn(
             id=reader.text("id"),
@@ -281,12 +282,12 @@ class EventRows:
         customer = reader.text("customer")
         if not customer:
             reader.fault("customer", "is empty", "write the customer's id or phone number")
-        elif re.fullmatch(r"\d(\.\d+)?[eE]\+?\d+", customer):
-            reader.read("customer", phone_of)
+        elif re.fullmatch(r"\d+\.\d*([eE]\+?\d+)?", customer):  # a phone that a spreadsheet took for a number
+            customer = reader.read("customer", phone_of, "")
         data = {
             name: value
             for name, kind in self._fields.get(type_, {}).items()
-            if (value := reader.read(name, lambda cell, kind=kind: value_of(kind, cell, zone, format_))) is not None
+            if (value := reader.read(name, partial(value_of, kind, zone=zone, date_format=format_))) is not None
         }
         reader.done()
         matter = reader.text("matter")

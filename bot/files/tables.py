@@ -8,13 +8,12 @@ import io
 import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import openpyxl
-from openpyxl.utils.exceptions import InvalidFileException
 
 from bot.errors import InputError
 from bot.files.encoding import check_decodes, recognise
@@ -221,12 +220,7 @@ def _widths(sample: str, delimiter: str) -> list[int]:
 @contextmanager
 def _open_xlsx(path: Path, sheet: str | None) -> Iterator[Table]:
     """The first visible sheet, or the one that a mapping names. Formulas count as what they last came to."""
-    try:
-        _check_zip(path)
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, OSError, EOFError, SyntaxError) as error:
-        raise fault(path.name, "file", "is no readable Excel file", "save it again as .xlsx or as CSV") from error
-    try:
+    with path.open("rb") as file, closing(_book(path, file)) as book:
         page = _sheet(path, book, sheet)
         total = page.max_row or 0
         page.reset_dimensions()  # some programs write wrong ones
@@ -235,13 +229,20 @@ def _open_xlsx(path: Path, sheet: str | None) -> Iterator[Table]:
         first = next((line for line in lines if any(text_of(cell) for cell in line.cells)), None)
         if first is None:
             raise fault(path.name, f"sheet {page.title}", "is empty", "name another one in a mapping file (sheet: ...)")
-        header = _without_tail(first.cells)
+        names = tuple(text_of(cell) for cell in _without_tail(first.cells))
         others = len(book.sheetnames) - 1
         place = f"XLSX, sheet {page.title}" + (f" ({others} more not read)" if others else "")
-        names = tuple(text_of(cell) for cell in header)
         yield Table(path.name, names, place, total, _padded(lines, len(names)), lambda: min(seen[0], total))
-    finally:
-        book.close()
+
+
+def _book(path: Path, file: BinaryIO) -> Any:
+    try:
+        _check_zip(path)
+        return openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+    except InputError:
+        raise
+    except Exception as error:  # zip and XML have a hundred ways of being broken, and openpyxl no error of its own
+        raise fault(path.name, "file", "is no readable Excel file", "save it again as .xlsx or as CSV") from error
 
 
 def _check_zip(path: Path) -> None:
@@ -252,6 +253,8 @@ def _check_zip(path: Path) -> None:
 
 
 def _sheet(path: Path, book: Any, name: str | None) -> Any:
+    if not book.worksheets:
+        raise fault(path.name, "file", "has no sheet", "save it again as .xlsx or as CSV")
     if name is None:
         return next((page for page in book.worksheets if page.sheet_state == "visible"), book.worksheets[0])
     if name not in book.sheetnames:
@@ -264,9 +267,8 @@ def _sheet_lines(page: Any, seen: list[int]) -> Iterator[Line]:
         for number, cells in enumerate(page.iter_rows(values_only=True), start=1):
             seen[0] = number
             yield Line(number, tuple(cells))
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, EOFError, SyntaxError, OSError) as error:
+    except Exception:  # as in `_book`
         yield Line(seen[0] + 1, (), "the Excel file is damaged from here on", "save it again as .xlsx or as CSV")
-        del error
 
 
 def _without_tail(cells: tuple[Cell, ...]) -> tuple[Cell, ...]:

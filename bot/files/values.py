@@ -1,4 +1,4 @@
-"""Cells as people and spreadsheets write them -> values. A cell that could mean two things is refused, never guessed."""
+"""Cells as people and spreadsheets write them -> values. What could mean two things is refused, never guessed."""
 
 import re
 import unicodedata
@@ -121,7 +121,7 @@ def instant_of(cell: Cell, zone: ZoneInfo, date_format: str | None = None, time_
     """An aware instant; without a zone of its own it is in `zone`, without a time of day it is noon."""
     at = _moment(cell, date_format)
     if text_of(time_cell):
-        at = datetime.combine(at if isinstance(at, date) else at, _time_of(time_cell))
+        at = datetime.combine(at, _time_of(time_cell))
     if not isinstance(at, datetime):
         at = datetime.combine(at, NOON)
     at = at if at.tzinfo else at.replace(tzinfo=zone)

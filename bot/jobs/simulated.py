@@ -23,28 +23,13 @@ MOST_PASSES = 100_000
 """More passes at one instant than this mean that some work never ends."""
 
 
-async def work_until_idle(runtime: Runtime, work: Sequence[Work] = WORK) -> datetime | None:
-    """Do everything that is due now, and what that makes due now; the next instant at which any work is due."""
-    for _ in range(MOST_PASSES):
-        due_now, later = await runtime.db.beside(_look, runtime, work)
-        if not due_now:
-            return later
-        for each in due_now:
-            if asyncio.iscoroutinefunction(each.run):
-                await each.run(runtime)
-            else:
-                await runtime.db.beside(each.run, runtime)
-    raise RuntimeError(f"work never ends at {runtime.clock.now()}: {[each.name for each in due_now]}")
+Dues = Sequence[tuple[Work, datetime | None]]
+"""Each kind of work beside the instant at which it is due next."""
 
 
-def _look(runtime: Runtime, work: Sequence[Work]) -> tuple[list[Work], datetime | None]:
-    """What is due now, and when anything is due next."""
-    now = runtime.clock.now()
-    with runtime.db.read() as session:
-        stands = agenda.read(session)
-    dues = [(each, each.due(runtime, stands)) for each in work]
-    due_now = [each for each, at in dues if at is not None and at <= now]
-    return due_now, min((at for _, at in dues if at is not None), default=None)
+async def work_until_idle(runtime: Runtime, work: Sequence[Work] = WORK) -> Dues:
+    """Do everything that is due now, and what that makes due now; when each kind of work is due next."""
+    return await _work(runtime, await runtime.db.beside(_look, runtime, work))
 
 
 async def advance(
@@ -55,10 +40,32 @@ async def advance(
     progress: Callable[[datetime], None] | None = None,
 ) -> None:
     """Live through the time up to `until`, instant by instant."""
-    at = await work_until_idle(runtime, work)
-    while at is not None and at <= until:
+    dues = await work_until_idle(runtime, work)
+    while (at := min((at for _, at in dues if at is not None), default=None)) is not None and at <= until:
         clock.move_to(at)
-        at = await work_until_idle(runtime, work)
+        dues = await _work(runtime, dues)
         if progress:
             progress(runtime.clock.now())
     clock.move_to(until)
+
+
+async def _work(runtime: Runtime, dues: Dues) -> Dues:
+    """Work off what is due now, look again, until nothing is."""
+    for _ in range(MOST_PASSES):
+        now = runtime.clock.now()
+        due_now = [each for each, at in dues if at is not None and at <= now]
+        if not due_now:
+            return dues
+        for each in due_now:
+            if asyncio.iscoroutinefunction(each.run):
+                await each.run(runtime)
+            else:
+                await runtime.db.beside(each.run, runtime)
+        dues = await runtime.db.beside(_look, runtime, [each for each, _ in dues])
+    raise RuntimeError(f"work never ends at {now}: {[each.name for each in due_now]}")
+
+
+def _look(runtime: Runtime, work: Sequence[Work]) -> Dues:
+    with runtime.db.read() as session:
+        stands = agenda.read(session)
+    return [(each, each.due(runtime, stands)) for each in work]

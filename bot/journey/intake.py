@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo, available_timezones
 import phonenumbers
 from sqlmodel import Session
 
-from bot.journey.apply import apply
-from bot.journey.subject import Subject, enrol, facts_of
+from bot.journey.apply import apply, note
+from bot.journey.subject import Subject, enrol, facts_of, first_class
 from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.store import agenda, customers, events, follow_ups, settings, trail
@@ -93,42 +93,72 @@ def accept_customers(runtime: Runtime, source: str, rows: Sequence[CustomerIn]) 
 
 
 def _accept_customers(runtime: Runtime, source: str, rows: Sequence[CustomerIn]) -> list[Result]:
+    """1 check each row  2 load whom the good ones may mean  3 add strangers at once  4 bring the others up to date."""
     runtime.shelf.refresh()
     checked = [_check_customer(runtime, row) for row in rows]
     now = runtime.clock.now()
-    results: list[Result] = []
     with runtime.db.write() as session:
-        known = customers.by_keys(session, source, (row.id for row in rows))
-        addresses = {address for row, _ in checked for _, address in _addresses(row)}
-        owners = customers.by_addresses(session, addresses)
-        rows_by_id = customers.by_ids(session, {*known.values(), *owners.values()})
+        good = [row for row, faults in checked if not faults]
+        register = _Register.load(session, source, good)
+        strangers = register.strangers(good)
+        _add_customers(session, runtime, register, [good[index] for index in strangers], now)
+        verdicts = iter(
+            (register.find(row), "new" if index in strangers else _meet(session, runtime, register, row, now))
+            for index, row in enumerate(good)
+        )
+        results = []
         for row, faults in checked:
             if faults:
                 results.append(Result(row.id, "refused", faults=tuple(faults)))
-                continue
-            customer_id = known.get(row.id) or next(
-                (owners[address] for _, address in _addresses(row) if address in owners), 0
-            )
-            verdict: Verdict
-            if customer_id:
-                customer = rows_by_id[customer_id]
-                verdict = "changed" if _update_customer(session, runtime, customer, row, now) else "known"
             else:
-                customer = _add_customer(session, runtime, row, now)
-                rows_by_id[customer.id] = customer
-                verdict = "new"
-            if row.id and row.id not in known:
-                customers.add_key(session, customer.id, source, row.id)
-                known[row.id] = customer.id
-            person = customers.first_person(session, customer.id) if verdict != "new" else None
-            person = person or customers.add_person(session, customer.id, row.name, "self", row.title)
-            for channel, address in _addresses(row):
-                if address not in owners and customers.add_point(session, customer.id, person, channel, address):
-                    owners[address] = customer.id
-                    verdict = "changed" if verdict == "known" else verdict
-            _enrol_named(session, runtime, customer, row, now)
-            results.append(Result(row.id, verdict, customer.id))
+                customer_id, verdict = next(verdicts)
+                results.append(Result(row.id, verdict, customer_id))
     return results
+
+
+@dataclass
+class _Register:
+    """Whom the rows of a batch may mean, loaded at once and kept up to date row by row."""
+
+    session: Session
+    source: str
+    keys: dict[str, int]
+    owners: dict[str, int]
+    people: dict[int, CustomerRow]
+    persons: dict[int, int]
+    enrolments: dict[tuple[int, str], EnrolmentRow]
+
+    @staticmethod
+    def load(session: Session, source: str, rows: Sequence[CustomerIn]) -> "_Register":
+        keys = customers.by_keys(session, source, (row.id for row in rows if row.id))
+        owners = customers.by_addresses(session, {address for row in rows for _, address in _addresses(row)})
+        register = _Register(session, source, keys, owners, {}, {}, {})
+        register.know({*keys.values(), *owners.values()})
+        return register
+
+    def know(self, customer_ids: Iterable[int]) -> None:
+        """Load everything about these customers."""
+        ids = list(customer_ids)
+        self.people.update(customers.by_ids(self.session, ids))
+        self.persons.update(customers.first_persons(self.session, ids))
+        self.enrolments.update(customers.enrolments_by_customer(self.session, ids))
+
+    def find(self, row: CustomerIn) -> int:
+        """The customer whom this row means: by key, then by address; 0: nobody."""
+        mine = (self.owners[address] for _, address in _addresses(row) if address in self.owners)
+        return self.keys.get(row.id) or next(mine, 0)
+
+    def strangers(self, rows: Sequence[CustomerIn]) -> set[int]:
+        """Indices of the rows that bring somebody new; a later row of the same key or address means the same one."""
+        seen: set[str] = set()
+        found: set[int] = set()
+        for index, row in enumerate(rows):
+            names = {f"key {row.id}"} if row.id else set()
+            names |= {address for _, address in _addresses(row)}
+            if not self.find(row) and not names & seen:
+                found.add(index)
+            seen |= names
+        return found
 
 
 def _check_customer(runtime: Runtime, row: CustomerIn) -> tuple[CustomerIn, list[dict[str, str]]]:
@@ -180,23 +210,90 @@ def _addresses(row: CustomerIn) -> list[tuple[str, str]]:
     return [(channel, address) for channel, address in pairs if address]
 
 
-def _add_customer(session: Session, runtime: Runtime, row: CustomerIn, now: datetime) -> CustomerRow:
-    program = _program_of(runtime, row)
-    customer = customers.add_customer(
+def _add_customers(
+    session: Session, runtime: Runtime, register: _Register, rows: Sequence[CustomerIn], now: datetime
+) -> None:
+    """Add new customers with their keys, addresses, consents and enrolments: one statement for each table."""
+    if not rows:
+        return
+    values = [_customer_values(runtime, row, now) for row in rows]
+    ids = customers.add_customers(session, values)
+    names = [(customer_id, row.name.strip(), row.title) for customer_id, row in zip(ids, rows, strict=True)]
+    persons = customers.add_persons(session, names)
+    added = list(zip(ids, persons, rows, values, strict=True))
+    customers.add_points(session, [(*pair, id_, person) for id_, person, row, _ in added for pair in _addresses(row)])
+    customers.add_keys(session, register.source, [(id_, row.id) for id_, _, row, _ in added if row.id])
+    consenting = [customer_id for customer_id, _, row, _ in added if row.marketing_consent]
+    customers.add_consents(session, consenting, "given", "marketing", "import", now)
+    customers.enrol_many(
         session,
-        {
-            "external_id": row.id,
-            "name": row.name.strip(),
-            "title": row.title,
-            "language": row.language or (program.language if program else "zh"),
-            "zone": row.zone or (program.zone if program else "Asia/Shanghai"),
-            "attributes": dict(row.attributes),
-            "created_at": now,
-        },
+        [
+            (customer_id, each.program.id, _class_of(each.program, row), _day(now, value["zone"]))
+            for customer_id, _, row, value in added
+            for each in _named(runtime, row)
+        ],
     )
-    if row.marketing_consent:
-        customers.note_consent(session, customer.id, "given", "marketing", "import", now)
-    return customer
+    register.keys.update({row.id: customer_id for customer_id, _, row, _ in added if row.id})
+    for customer_id, _, row, _ in added:
+        register.owners.update({address: customer_id for _, address in _addresses(row)})
+
+
+def _customer_values(runtime: Runtime, row: CustomerIn, now: datetime) -> dict[str, Any]:
+    program = _program_of(runtime, row)
+    return {
+        "external_id": row.id,
+        "name": row.name.strip(),
+        "title": row.title,
+        "language": row.language or (program.language if program else "zh"),
+        "zone": row.zone or (program.zone if program else "Asia/Shanghai"),
+        "attributes": dict(row.attributes),
+        "opted_out_at": None,
+        "marketing_consent_at": now if row.marketing_consent else None,
+        "created_at": now,
+    }
+
+
+def _day(now: datetime, zone: str) -> date:
+    return now.astimezone(ZoneInfo(zone)).date()
+
+
+def _named(runtime: Runtime, row: CustomerIn) -> list[InForce]:
+    """The programs that a row enrols in: those it names, and those that have its class."""
+    return [
+        each
+        for each in runtime.shelf.in_force
+        if each.program.id in row.programs or (row.class_ and row.class_ in each.program.classes.names)
+    ]
+
+
+def _class_of(program: Program, row: CustomerIn) -> str | None:
+    return row.class_ if row.class_ in program.classes.names else first_class(program, row.attributes)
+
+
+def _meet(session: Session, runtime: Runtime, register: _Register, row: CustomerIn, now: datetime) -> Verdict:
+    """A row about somebody whom we know: what it says is taken over, addresses and programs are added."""
+    customer_id = register.find(row)
+    if customer_id not in register.people:  # added by an earlier row of this batch
+        register.know([customer_id])
+    customer = register.people[customer_id]
+    changed = _update_customer(session, runtime, customer, row, now)
+    if row.id and row.id not in register.keys:
+        customers.add_key(session, customer_id, register.source, row.id)
+        register.keys[row.id] = customer_id
+    for channel, address in _addresses(row):
+        if address in register.owners:
+            continue
+        person = register.persons.get(customer_id) or customers.add_person(
+            session, customer_id, row.name, title=row.title
+        )
+        register.persons[customer_id] = person
+        if customers.add_point(session, customer_id, person, channel, address):
+            register.owners[address] = customer_id
+            changed = True
+        else:  # somebody else was faster
+            register.owners.update(customers.by_addresses(session, [address]))
+    _enrol_named(session, runtime, register, customer, row, now)
+    return "changed" if changed else "known"
 
 
 def _program_of(runtime: Runtime, row: CustomerIn) -> Program | None:
@@ -221,16 +318,19 @@ def _update_customer(session: Session, runtime: Runtime, customer: CustomerRow, 
     return before != (customer.name, customer.title, customer.language, customer.zone, customer.attributes)
 
 
-def _enrol_named(session: Session, runtime: Runtime, customer: CustomerRow, row: CustomerIn, now: datetime) -> None:
+def _enrol_named(
+    session: Session, runtime: Runtime, register: _Register, customer: CustomerRow, row: CustomerIn, now: datetime
+) -> None:
     """Enrol in the named programs, in the named class."""
-    today = now.astimezone(ZoneInfo(customer.zone)).date()
-    for each in runtime.shelf.in_force:
+    for each in _named(runtime, row):
         program = each.program
-        if program.id not in row.programs and not (row.class_ and row.class_ in program.classes.names):
-            continue
-        enrolment = enrol(session, runtime, each, customer, now)
+        enrolment = register.enrolments.get((customer.id, program.id))
+        if enrolment is None:
+            enrolment = enrol(session, runtime, each, customer, now)
+            register.enrolments[customer.id, program.id] = enrolment
         if row.class_ in program.classes.names and enrolment.class_ != row.class_:
-            customers.set_class(session, enrolment.id, row.class_, today)
+            customers.set_class(session, enrolment.id, row.class_, _day(now, customer.zone))
+            enrolment.class_ = row.class_
 
 
 # ----- events
@@ -261,19 +361,47 @@ def _accept_events(runtime: Runtime, source: str, rows: Sequence[EventIn]) -> li
                 good[row.id] = (index, row, found[row.customer])
         values = [_event_values(session, source, row, customer_id, now) for _, row, customer_id in good.values()]
         new = events.add_many(session, values)
-        people = customers.by_ids(session, {customer_id for _, _, customer_id in good.values()})
-        enrolments = customers.enrolments_by_customer(session, people)
+        matters = {value["external_id"]: value["matter_id"] for value in values}
+        people = customers.by_ids(session, {good[external_id][2] for external_id in new})
+        enrolments = _enrolments_for(session, runtime, people, (good[each] for each in new), now)
+        activity: dict[int, customers.Activity] = {}
         for external_id, (index, row, customer_id) in good.items():
             if external_id not in new:
                 results[index] = Result(row.id, "known")
                 continue
-            matter_id = (
-                next(value["matter_id"] for value in values if value["external_id"] == external_id) if row.matter else 0
-            )
-            event = Event(new[external_id], row.type, row.at, row.data, matter_id)
-            _take_in(session, runtime, people[customer_id], enrolments, event, now)
+            event = Event(new[external_id], row.type, row.at, row.data, matters[external_id])
+            _take_in(session, runtime, people[customer_id], enrolments, event, activity, now)
             results[index] = Result(row.id, "new", event.id)
+        customers.note_activity(session, activity)
     return [results[index] for index in range(len(rows))]
+
+
+def _enrolments_for(
+    session: Session,
+    runtime: Runtime,
+    people: Mapping[int, CustomerRow],
+    rows: Iterable[tuple[int, EventIn, int]],
+    now: datetime,
+) -> dict[tuple[int, str], EnrolmentRow]:
+    """(customer, program) -> enrolment, in every program that knows the events; who is not enrolled yet now is.
+
+    The rows are taken out of the session: their measures are counted here, and written as increments.
+    """
+    enrolments = customers.enrolments_by_customer(session, people)
+    known = runtime.shelf.event_types()
+    wanted = {(customer_id, program_id) for _, row, customer_id in rows for program_id in known[row.type]}
+    missing = sorted(wanted - set(enrolments))
+    if missing:
+        programs = {each.program.id: each.program for each in runtime.shelf.in_force}
+        new = [
+            (id_, name, first_class(programs[name], people[id_].attributes), _day(now, people[id_].zone))
+            for id_, name in missing
+        ]
+        customers.enrol_many(session, new)
+        enrolments = customers.enrolments_by_customer(session, people)
+    for enrolment in enrolments.values():
+        session.expunge(enrolment)
+    return enrolments
 
 
 def _customers_of(session: Session, runtime: Runtime, source: str, rows: Sequence[EventIn]) -> dict[str, int]:
@@ -358,48 +486,39 @@ def _take_in(
     session: Session,
     runtime: Runtime,
     customer: CustomerRow,
-    enrolments: dict[tuple[int, str], EnrolmentRow],
+    enrolments: Mapping[tuple[int, str], EnrolmentRow],
     event: Event,
+    activity: dict[int, customers.Activity],
     now: datetime,
 ) -> None:
-    """One new event: enrol, count activity, plan, in every program that knows its type."""
+    """One new event: count activity, plan, in every program that knows its type."""
+    event_on = event.occurred_at.astimezone(ZoneInfo(customer.zone)).date()
     for in_force in runtime.shelf.in_force:
         program = in_force.program
         if event.type not in program.events:
             continue
-        enrolment = enrolments.get((customer.id, program.id))
-        if enrolment is None:
-            enrolment = enrolments[customer.id, program.id] = enrol(session, runtime, in_force, customer, now)
-        event_on = event.occurred_at.astimezone(ZoneInfo(customer.zone)).date()
+        enrolment = enrolments[customer.id, program.id]
         if program.activity and program.activity.event == event.type:
-            _count_activity(session, program, enrolment, event, event_on)
+            _count_activity(program, enrolment, event, event_on, activity)
+        if program.active_from is not None and event_on < program.active_from:
+            continue  # a fact that plans nothing, and that no line of the trail needs to tell
         subject = Subject(runtime, in_force, customer, enrolment, now, event_id=event.id)
-        decisions = plan.plan_event(program, event, facts_of(customer, enrolment), now, subject.calendar)
-        if program.active_from is None or event_on >= program.active_from:
-            trail.write(
-                session,
-                [
-                    trail.line(
-                        now,
-                        "event",
-                        event.type,
-                        customer_id=customer.id,
-                        program_id=program.id,
-                        data={"event": event.id},
-                    )
-                ],
-            )
-        apply(session, subject, decisions)
+        note(session, subject, "event", event.type, data={"event": event.id})
+        apply(session, subject, plan.plan_event(program, event, facts_of(customer, enrolment), now, subject.calendar))
 
 
-def _count_activity(session: Session, program: Program, enrolment: EnrolmentRow, event: Event, on: date) -> None:
+def _count_activity(
+    program: Program, enrolment: EnrolmentRow, event: Event, on: date, activity: dict[int, customers.Activity]
+) -> None:
+    """Count it for the decisions that follow, and for the increment that is written at the end of the batch."""
     assert program.activity is not None
     value = event.data.get(program.activity.amount or "", 0)
     amount = float(value) if isinstance(value, int | float) else 0.0
-    customers.note_activity(session, enrolment.id, on, amount)
     enrolment.activity_count += 1
     enrolment.activity_total += amount
     enrolment.activity_on = max(enrolment.activity_on or on, on)
+    counted = activity.get(enrolment.id, customers.Activity(on))
+    activity[enrolment.id] = customers.Activity(max(counted.on, on), counted.count + 1, counted.amount + amount)
 
 
 def cancel_event(runtime: Runtime, source: str, external_id: str, because: str) -> int:
@@ -474,6 +593,8 @@ def selection_of(runtime: Runtime, session: Session, in_force: InForce, flow: Fl
     kind = plan.needs_anchor(flow)
     assert kind is not None
     program = in_force.program
+    if not plan.may_fire(program, flow, today, runtime.calendar(program.region)):
+        return None
     anchors = follow_ups.anchors(session, program.id, kind, flow.id, flow.audience, today)
     return plan.select(program, flow, anchors, today, runtime.calendar(program.region))
 

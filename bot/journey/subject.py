@@ -1,7 +1,9 @@
 """Whom a step is about: one customer as rows, beside the same customer as the facts that `flows` decides from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
@@ -12,6 +14,7 @@ from bot.store import customers
 from bot.store.tables import CustomerRow, EnrolmentRow, EventRow, InboundRow, SurveyRow, TicketRow
 from flows.calendar import Calendar
 from flows.events import Customer
+from flows.program import Program
 
 
 @dataclass
@@ -61,5 +64,10 @@ def enrol(session: Session, runtime: Runtime, in_force: InForce, customer: Custo
     """The customer's enrolment in a program; an event or an import of that program makes it."""
     program = in_force.program
     today = now.astimezone(ZoneInfo(customer.zone)).date()
-    class_ = customer.attributes.get("class") if not program.classes.names else program.classes.default
-    return customers.enrol(session, customer.id, program.id, class_ if isinstance(class_, str) else None, today)
+    return customers.enrol(session, customer.id, program.id, first_class(program, customer.attributes), today)
+
+
+def first_class(program: Program, attributes: Mapping[str, Any]) -> str | None:
+    """The class of somebody who comes without one."""
+    class_ = program.classes.default if program.classes.names else attributes.get("class")
+    return class_ if isinstance(class_, str) else None

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import and_, case, func, select
 from sqlmodel import Session
 
-from bot.store.rows import table_of
+from bot.store.rows import stands, table_of
 from bot.store.tables import (
     EnrolmentRow,
     FollowUpRow,
@@ -47,7 +47,7 @@ class Agenda:
 
 def read(session: Session) -> Agenda:
     """The agenda as it stands."""
-    row = session.execute(_AGENDA).one()
+    row = session.connection().execute(_AGENDA).one()
     outbox = None if (row.stopped or {}).get("stopped") else _earliest(row.first, row.again)
     return Agenda(
         unread=row.unread,
@@ -70,20 +70,20 @@ def _question() -> Any:
     follow_up, message, ping = table_of(FollowUpRow), table_of(MessageRow), table_of(PingRow)
     survey, inbound = table_of(SurveyRow), table_of(InboundRow)
     setting, enrolment, version = table_of(SettingRow), table_of(EnrolmentRow), table_of(ProgramVersionRow)
-    ready = message.c.state == str(MessageState.READY)
-    in_doubt = message.c.state.in_([str(MessageState.SENDING), str(MessageState.UNKNOWN)])
+    ready = stands(message, MessageState.READY)
+    in_doubt = stands(message, MessageState.SENDING, MessageState.UNKNOWN)
     waits = case((message.c.retry_at > message.c.due_at, message.c.retry_at), else_=message.c.due_at)
     parts = {
-        "unread": select(func.min(inbound.c.received_at, type_=Instant())).where(inbound.c.state == "received"),
+        "unread": select(func.min(inbound.c.received_at, type_=Instant())).where(stands(inbound, "received")),
         "follow_up": select(func.min(follow_up.c.due_at, type_=Instant())).where(
-            follow_up.c.state == str(FollowUpState.PLANNED)
+            stands(follow_up, FollowUpState.PLANNED)
         ),
-        "ping": select(func.min(ping.c.due_at, type_=Instant())).where(ping.c.state == str(PingState.PLANNED)),
-        "silent": select(func.min(ping.c.passes_on_at, type_=Instant())).where(ping.c.state == str(PingState.SENT)),
+        "ping": select(func.min(ping.c.due_at, type_=Instant())).where(stands(ping, PingState.PLANNED)),
+        "silent": select(func.min(ping.c.passes_on_at, type_=Instant())).where(stands(ping, PingState.SENT)),
         "first": select(func.min(message.c.due_at, type_=Instant())).where(and_(ready, message.c.retry_at.is_(None))),
         "again": select(func.min(waits, type_=Instant())).where(and_(ready, message.c.retry_at.is_not(None))),
         "doubt": select(func.min(message.c.retry_at, type_=Instant())).where(in_doubt),
-        "closing": select(func.min(survey.c.closes_at, type_=Instant())).where(survey.c.state == str(SurveyState.OPEN)),
+        "closing": select(func.min(survey.c.closes_at, type_=Instant())).where(stands(survey, SurveyState.OPEN)),
         "stopped": select(setting.c.value).where(setting.c.name == STOPPED),
         "planned": select(setting.c.value).where(setting.c.name == PLANNED),
         "enrolment": select(func.max(enrolment.c.id)),

@@ -1,9 +1,10 @@
 """Compiles a predicate of `flows.audience` to SQL, so that it chooses the same customers as Python does."""
 
+from datetime import date
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Date, Double, and_, case, cast, false, func, literal, not_, or_, true
-from sqlmodel import Session, col
+from sqlalchemy import Boolean, ColumnElement, Date, Double, and_, case, cast, false, func, not_, or_, true
+from sqlmodel import col
 
 from bot.store.tables import CustomerRow, EnrolmentRow
 from flows.audience import All, AnyOf, Compare, Holds, Literal, Not, Predicate, Within, kind_of
@@ -14,9 +15,8 @@ _JSON_TYPES = {
 }
 
 
-def condition(session: Session, predicate: Predicate, today: Any) -> ColumnElement[bool]:
+def condition(dialect: str, predicate: Predicate, today: ColumnElement[date]) -> ColumnElement[bool]:
     """A condition over `enrolment` joined with `customer`; a missing or unlike fact makes a comparison false."""
-    dialect = session.get_bind().dialect.name
 
     def build(part: Predicate) -> ColumnElement[bool]:
         match part:
@@ -57,8 +57,8 @@ def _measure(dialect: str, field: str, today: Any) -> tuple[ColumnElement[Any], 
         case "days_since_activity":
             last = col(EnrolmentRow.activity_on)
             if dialect == "sqlite":
-                return func.julianday(literal(today, Date)) - func.julianday(last), "number"
-            return cast(literal(today), Date) - last, "number"  # type: ignore[return-value]
+                return func.julianday(today) - func.julianday(last), "number"
+            return cast(today, Date) - last, "number"  # type: ignore[return-value]
         case _:
             return None
 

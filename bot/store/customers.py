@@ -1,14 +1,15 @@
 """Customers, their people and addresses, the consent ledger, enrolments and matters."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, or_, update
-from sqlmodel import Session, col, select
+from sqlalchemy import Date, bindparam, func, insert, or_, update
+from sqlmodel import Session, SQLModel, col, select
 
-from bot.store.rows import chunks, for_update, insert_once, rows_by, table_of
+from bot.store.rows import chunks, for_update, insert_many, insert_many_once, insert_once, rows_by, table_of
 from bot.store.tables import (
     ConsentRow,
     ContactPersonRow,
@@ -53,16 +54,25 @@ def add_key(session: Session, customer_id: int, source: str, external_id: str) -
 
 def by_address(session: Session, channel: str, address: str) -> CustomerRow | None:
     """The customer who answers at this address, suppressed or not."""
-    statement = (
+    return session.execute(_by_address(), {"channel": channel, "address": address}).scalars().first()
+
+
+@cache
+def _by_address() -> Any:
+    return (
         select(CustomerRow)
         .join(ContactPointRow, col(ContactPointRow.customer_id) == col(CustomerRow.id))
-        .where(ContactPointRow.channel == channel, ContactPointRow.address == address)
+        .where(ContactPointRow.channel == bindparam("channel"), ContactPointRow.address == bindparam("address"))
     )
-    return session.exec(statement).first()
 
 
 def staff_by_address(session: Session, address: str) -> StaffRow | None:
-    return session.exec(select(StaffRow).where(StaffRow.address == address, col(StaffRow.active))).first()
+    return session.execute(_staff_by_address(), {"address": address}).scalars().first()
+
+
+@cache
+def _staff_by_address() -> Any:
+    return select(StaffRow).where(StaffRow.address == bindparam("address"), col(StaffRow.active))
 
 
 def lock(session: Session, customer_ids: Iterable[int]) -> dict[int, CustomerRow]:
@@ -98,6 +108,46 @@ def add_customer(session: Session, values: Mapping[str, Any]) -> CustomerRow:
     return row
 
 
+def add_customers(session: Session, rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    """The ids of new customers, in the order of the rows."""
+    return _insert_in_order(session, CustomerRow, rows)
+
+
+def add_persons(session: Session, people: Sequence[tuple[int, str, str]]) -> list[int]:
+    """The ids of the persons whom new private customers are, in order; each: customer, name, title."""
+    rows = [{"customer_id": id_, "role": "self", "name": name, "title": title} for id_, name, title in people]
+    return _insert_in_order(session, ContactPersonRow, rows)
+
+
+def _insert_in_order(session: Session, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> list[int]:
+    table = table_of(model)
+    statement = insert(table).returning(table.c.id, sort_by_parameter_order=True)
+    return list(session.execute(statement, rows).scalars())
+
+
+def add_points(session: Session, points: Sequence[tuple[str, str, int, int]]) -> None:
+    """Give persons addresses, unless somebody has them already; each: channel, address, customer, person."""
+    rows = [
+        {"channel": channel, "address": address, "customer_id": id_, "person_id": person, "suppressed_because": ""}
+        for channel, address, id_, person in points
+    ]
+    insert_many_once(session, ContactPointRow, rows, "address")
+
+
+def add_keys(session: Session, source: str, keys: Sequence[tuple[int, str]]) -> None:
+    """From now on this source may call these customers so; each: customer, key."""
+    rows = [{"customer_id": id_, "source": source, "external_id": key} for id_, key in keys]
+    insert_many_once(session, CustomerKeyRow, rows, "external_id")
+
+
+def add_consents(
+    session: Session, customer_ids: Sequence[int], action: str, scope: str, source: str, at: datetime
+) -> None:
+    """Write the ledger of customers who are new: their rows say the same already."""
+    common = {"action": action, "scope": scope, "source": source, "at": at, "note": ""}
+    insert_many(session, ConsentRow, [{"customer_id": each, **common} for each in customer_ids])
+
+
 def add_person(session: Session, customer_id: int, name: str, role: str = "self", title: str = "") -> int:
     """The id of this person at this customer; added when new."""
     values = {"customer_id": customer_id, "role": role, "name": name, "title": title}
@@ -110,13 +160,12 @@ def add_person(session: Session, customer_id: int, name: str, role: str = "self"
     return session.exec(statement).one()
 
 
-def first_person(session: Session, customer_id: int) -> int | None:
-    statement = (
-        select(ContactPersonRow.id)
-        .where(ContactPersonRow.customer_id == customer_id)
-        .order_by(col(ContactPersonRow.id))
-    )
-    return session.exec(statement).first()
+def first_persons(session: Session, customer_ids: Iterable[int]) -> dict[int, int]:
+    """Customer -> the first person there."""
+    found: dict[int, int] = {}
+    for row in rows_by(session, ContactPersonRow, col(ContactPersonRow.customer_id), customer_ids):
+        found[row.customer_id] = min(row.id, found.get(row.customer_id, row.id))
+    return found
 
 
 def add_point(session: Session, customer_id: int, person_id: int, channel: str, address: str) -> bool:
@@ -176,11 +225,30 @@ def enrol(session: Session, customer_id: int, program_id: str, class_: str | Non
     return enrolment(session, customer_id, program_id)  # type: ignore[return-value]
 
 
+def enrol_many(session: Session, enrolments: Sequence[tuple[int, str, str | None, date]]) -> None:
+    """Enrol many; who is enrolled already stays so. Each: customer, program, class, since."""
+    rows: list[dict[str, Any]] = [
+        {
+            "customer_id": customer_id,
+            "program_id": program_id,
+            "class": class_,
+            "class_since": since,
+            "flags": {},
+            "activity_count": 0,
+        }
+        for customer_id, program_id, class_, since in enrolments
+    ]
+    insert_many_once(session, EnrolmentRow, rows, "customer_id")
+
+
 def enrolment(session: Session, customer_id: int, program_id: str) -> EnrolmentRow | None:
-    statement = select(EnrolmentRow).where(
-        EnrolmentRow.customer_id == customer_id, EnrolmentRow.program_id == program_id
-    )
-    return session.exec(statement).first()
+    return session.execute(_enrolment(), {"customer": customer_id, "program": program_id}).scalars().first()
+
+
+@cache
+def _enrolment() -> Any:
+    key = (EnrolmentRow.customer_id == bindparam("customer"), EnrolmentRow.program_id == bindparam("program"))
+    return select(EnrolmentRow).where(*key)
 
 
 def enrolments_of(session: Session, customer_id: int) -> Sequence[EnrolmentRow]:
@@ -198,23 +266,37 @@ def set_class(session: Session, enrolment_id: int, class_: str, today: date) -> 
     session.execute(update(table).where(table.c.id == enrolment_id).values({"class": class_, "class_since": today}))
 
 
-def note_activity(session: Session, enrolment_id: int, on: date, amount: float) -> None:
-    """Count one activity; an older one never moves the last date back."""
+@dataclass(frozen=True)
+class Activity:
+    """What came to the measures of one enrolment: the last date, how often, how much."""
+
+    on: date
+    count: int = 0
+    amount: float = 0.0
+
+
+def note_activity(session: Session, activity: Mapping[int, Activity]) -> None:
+    """Enrolment -> what came: counted on top of what is there; an older date never moves the last one back."""
+    if not activity:
+        return
+    rows = [{"row": id_, "new_on": each.on, "n": each.count, "sum": each.amount} for id_, each in activity.items()]
+    session.connection().execute(_note_activity(session.get_bind().dialect.name), rows)
+
+
+@cache
+def _note_activity(dialect: str) -> Any:
     table = table_of(EnrolmentRow)
-    session.execute(
+    greater = func.max if dialect == "sqlite" else func.greatest
+    on = bindparam("new_on", type_=Date)
+    return (
         update(table)
-        .where(table.c.id == enrolment_id)
+        .where(table.c.id == bindparam("row"))
         .values(
-            activity_count=table.c.activity_count + 1,
-            activity_total=table.c.activity_total + amount,
-            activity_on=func.coalesce(_greater(session, table.c.activity_on, on), on),
+            activity_count=table.c.activity_count + bindparam("n"),
+            activity_total=table.c.activity_total + bindparam("sum"),
+            activity_on=func.coalesce(greater(table.c.activity_on, on, type_=Date()), on),
         )
     )
-
-
-def _greater(session: Session, column: Any, value: date) -> Any:
-    greater = func.max if session.get_bind().dialect.name == "sqlite" else func.greatest
-    return greater(column, value, type_=column.type)
 
 
 def newest_enrolment(session: Session) -> int:

@@ -36,6 +36,7 @@ class Database:
         self._engine = _open(url, schema)
         self.is_sqlite = self._engine.dialect.name == "sqlite"
         self.in_memory = url in (MEMORY, "sqlite:///:memory:")
+        self._immediate = self._engine.execution_options(immediate=True)
         self._writer = threading.RLock()
         self.waiting = 0
 
@@ -54,8 +55,7 @@ class Database:
         self.waiting += 1
         with self._writer:
             self.waiting -= 1
-            engine = self._engine.execution_options(immediate=True)
-            with Session(engine, expire_on_commit=False) as session, session.begin():
+            with Session(self._immediate, expire_on_commit=False) as session, session.begin():
                 yield session
                 write_later_rows(session)
 

@@ -3,16 +3,26 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
-from sqlalchemy import Date, String, and_, bindparam, exists, func, literal, update
+from sqlalchemy import Date, String, bindparam, exists, func, literal, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from bot.store.audiences import condition
-from bot.store.rows import for_update, insert_many_once, insert_once, move, move_many, on_conflict_do_nothing, table_of
+from bot.store.rows import (
+    for_update,
+    insert_many_once,
+    insert_once,
+    move,
+    move_many,
+    on_conflict_do_nothing,
+    stands,
+    table_of,
+)
 from bot.store.tables import ContactPointRow, CustomerRow, EnrolmentRow, FollowUpRow, Id, Instant
+from flows.audience import Predicate
 from flows.decisions import Group, PlanFollowUp, Selection
 from flows.plan import Anchor
 from flows.states import FollowUpState
@@ -142,7 +152,7 @@ def _members(session: Session, program_id: str, selection: Selection, group: Gro
         col(EnrolmentRow.program_id) == program_id,
         col(EnrolmentRow.customer_id) == col(CustomerRow.id),
         col(CustomerRow.zone) == group.zone,
-        condition(session, selection.audience, today),
+        condition(session.get_bind().dialect.name, selection.audience, literal(today, Date)),
         ~same,
     ]
     if group.anchor is not None:
@@ -171,21 +181,24 @@ def _chain_anchor(program_id: str, flow: str) -> Any:
     return func.coalesce(last, col(EnrolmentRow.class_since), type_=Date())
 
 
-def anchors(
-    session: Session, program_id: str, kind: str, flow: str, selection_audience: Any, today: date
-) -> list[Anchor]:
+def anchors(session: Session, program_id: str, kind: str, flow: str, audience: Predicate, today: date) -> list[Anchor]:
     """The distinct (zone, date) from which a set-based flow counts, among those who are meant."""
+    statement = _anchors(session.get_bind().dialect.name, program_id, kind, flow, audience)
+    return [Anchor(zone, on, count) for zone, on, count in session.connection().execute(statement, {"today": today})]
+
+
+@lru_cache(maxsize=1000)
+def _anchors(dialect: str, program_id: str, kind: str, flow: str, audience: Predicate) -> Any:
     column = literal(None, Date) if kind == "none" else _anchor_of(kind, program_id, flow)
-    anchor = column.label("anchor")
+    meant = condition(dialect, audience, bindparam("today", type_=Date))
     inner = (
-        core_select(col(CustomerRow.zone).label("zone"), anchor)
+        core_select(col(CustomerRow.zone).label("zone"), column.label("anchor"))
         .select_from(table_of(EnrolmentRow))
-        .join(table_of(CustomerRow), and_(col(CustomerRow.id) == col(EnrolmentRow.customer_id)))
-        .where(col(EnrolmentRow.program_id) == program_id, condition(session, selection_audience, today))
+        .join(table_of(CustomerRow), col(CustomerRow.id) == col(EnrolmentRow.customer_id))
+        .where(col(EnrolmentRow.program_id) == program_id, meant)
         .subquery()
     )
-    statement = core_select(inner.c.zone, inner.c.anchor, func.count()).group_by(inner.c.zone, inner.c.anchor)
-    return [Anchor(zone, on, count) for zone, on, count in session.execute(statement)]
+    return core_select(inner.c.zone, inner.c.anchor, func.count()).group_by(inner.c.zone, inner.c.anchor)
 
 
 def due(session: Session, now: datetime, limit: int) -> Sequence[FollowUpRow]:
@@ -199,7 +212,7 @@ def _due() -> Any:
     now = bindparam("now", type_=table_of(FollowUpRow).c.due_at.type)
     return (
         select(FollowUpRow)
-        .where(FollowUpRow.state == FollowUpState.PLANNED, col(FollowUpRow.due_at) <= now)
+        .where(stands(table_of(FollowUpRow), FollowUpState.PLANNED), col(FollowUpRow.due_at) <= now)
         .order_by(col(FollowUpRow.due_at), col(FollowUpRow.id))
         .limit(bindparam("most"))
     )
@@ -305,7 +318,10 @@ def left_out(session: Session, program_id: str, audience: Any, today: date, *, m
         core_select(*(func.count().filter(rule) for rule in rules.values()))
         .select_from(table_of(EnrolmentRow))
         .join(table_of(CustomerRow), col(CustomerRow.id) == col(EnrolmentRow.customer_id))
-        .where(col(EnrolmentRow.program_id) == program_id, condition(session, audience, today))
+        .where(
+            col(EnrolmentRow.program_id) == program_id,
+            condition(session.get_bind().dialect.name, audience, literal(today, Date)),
+        )
     )
     return dict(zip(rules, session.execute(statement).one(), strict=True))
 
@@ -331,6 +347,9 @@ def members(session: Session, program_id: str, audience: Any, today: date) -> li
         core_select(col(EnrolmentRow.customer_id))
         .select_from(table_of(EnrolmentRow))
         .join(table_of(CustomerRow), col(CustomerRow.id) == col(EnrolmentRow.customer_id))
-        .where(col(EnrolmentRow.program_id) == program_id, condition(session, audience, today))
+        .where(
+            col(EnrolmentRow.program_id) == program_id,
+            condition(session.get_bind().dialect.name, audience, literal(today, Date)),
+        )
     )
     return [row[0] for row in session.execute(statement)]

@@ -1,13 +1,14 @@
 """Replies as they came, stored once, read later, one customer at a time."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import bindparam, func, update
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from bot.store.rows import for_update, insert_once, table_of
+from bot.store.rows import for_update, insert_once, stands, table_of
 from bot.store.tables import InboundRow
 
 
@@ -19,29 +20,36 @@ def add(session: Session, values: Mapping[str, Any]) -> int | None:
 
 def unread_ids(session: Session, limit: int) -> Sequence[int]:
     """Ids of replies that nobody has read, oldest first."""
-    statement = select(InboundRow.id).where(InboundRow.state == "received").order_by(col(InboundRow.id)).limit(limit)
-    return session.exec(statement).all()
+    return session.connection().execute(_unread(), {"most": limit}).scalars().all()
+
+
+@cache
+def _unread() -> Any:
+    table = table_of(InboundRow)
+    return core_select(table.c.id).where(stands(table, "received")).order_by(table.c.id).limit(bindparam("most"))
 
 
 def take(session: Session, inbound_id: int) -> InboundRow | None:
     """This reply if it is still unread, locked until the transaction ends."""
-    statement = for_update(
-        session, select(InboundRow).where(InboundRow.id == inbound_id, InboundRow.state == "received")
-    )
-    return session.execute(statement).scalars().first()
+    return session.execute(for_update(session, _take()), {"row": inbound_id}).scalars().first()
 
 
-def first_unread(session: Session) -> datetime | None:
-    statement = (
-        select(InboundRow.received_at).where(InboundRow.state == "received").order_by(col(InboundRow.id)).limit(1)
-    )
-    return session.exec(statement).first()
+@cache
+def _take() -> Any:
+    return select(InboundRow).where(InboundRow.id == bindparam("row"), InboundRow.state == "received")
 
 
 def mark(session: Session, inbound_id: int, state: str, **values: Any) -> None:
     """`read`, `person` (waits for a person) or `coded`."""
+    new = {"state": state, **values}
+    session.connection().execute(_mark(tuple(new)), {"row": inbound_id, **{f"new_{n}": v for n, v in new.items()}})
+
+
+@cache
+def _mark(names: tuple[str, ...]) -> Any:
     table = table_of(InboundRow)
-    session.execute(update(table).where(table.c.id == inbound_id).values(state=state, **values))
+    values = {name: bindparam(f"new_{name}", type_=table.c[name].type) for name in names}
+    return update(table).where(table.c.id == bindparam("row")).values(values)
 
 
 def get(session: Session, inbound_id: int) -> InboundRow | None:

@@ -17,6 +17,7 @@ from bot.store.rows import (
     insert_once,
     move_many,
     rows_by,
+    stands,
     state_is,
     table_of,
 )
@@ -67,7 +68,7 @@ def _ready() -> Any:
     return (
         select(MessageRow)
         .where(
-            MessageRow.state == MessageState.READY,
+            stands(table_of(MessageRow), MessageState.READY),
             col(MessageRow.channel).in_(bindparam("channels", expanding=True)),
             col(MessageRow.due_at) <= now,
             or_(col(MessageRow.retry_at).is_(None), col(MessageRow.retry_at) <= now),
@@ -179,7 +180,7 @@ def in_doubt(session: Session, now: datetime, limit: int) -> list[tuple[MessageR
         session,
         select(MessageRow)
         .where(
-            col(MessageRow.state).in_([str(MessageState.SENDING), str(MessageState.UNKNOWN)]),
+            stands(table_of(MessageRow), MessageState.SENDING, MessageState.UNKNOWN),
             col(MessageRow.retry_at) <= now,
         )
         .order_by(col(MessageRow.retry_at))
@@ -245,7 +246,7 @@ def recent_by_customer(
     """When messages that count for the weekly cap went into the outbox, by customer (R82)."""
     recent: dict[int, list[datetime]] = {}
     for chunk in chunks(dict.fromkeys(customer_ids)):
-        for customer_id, at in session.execute(_recent(), {"wanted": chunk, "since": since}):
+        for customer_id, at in session.connection().execute(_recent(), {"wanted": chunk, "since": since}):
             recent.setdefault(customer_id, []).append(at)
     return {customer_id: tuple(sorted(instants)) for customer_id, instants in recent.items()}
 

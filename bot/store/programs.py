@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
+from typing import Any
 
 from sqlalchemy import func
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from bot.store.rows import insert_once
+from bot.store.rows import insert_once, table_of
 from bot.store.tables import ProgramVersionRow, TemplateVersionRow
 from messages.catalog import Template
 
@@ -53,12 +56,17 @@ def version(session: Session, version_id: int) -> ProgramVersionRow | None:
     return session.get(ProgramVersionRow, version_id)
 
 
-def newest_program_version(session: Session) -> int:
-    return session.exec(select(func.max(ProgramVersionRow.id))).first() or 0
+def newest_versions(session: Session) -> tuple[int, int]:
+    """Ids of the newest program and template version: they grow whenever somebody edits."""
+    programs, templates = session.connection().execute(_newest()).one()
+    return programs or 0, templates or 0
 
 
-def newest_template_version(session: Session) -> int:
-    return session.exec(select(func.max(TemplateVersionRow.id))).first() or 0
+@cache
+def _newest() -> Any:
+    programs = core_select(func.max(table_of(ProgramVersionRow).c.id)).scalar_subquery()
+    templates = core_select(func.max(table_of(TemplateVersionRow).c.id)).scalar_subquery()
+    return core_select(programs, templates)
 
 
 def add_template(session: Session, template: Template, now: datetime, author: str = "shipped") -> None:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, Table, bindparam, insert, or_, update
+from sqlalchemy import Select, Table, bindparam, insert, literal_column, or_, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel, select
 
@@ -29,14 +29,16 @@ def table_of(model: type[SQLModel]) -> Table:
 
 def insert_once(session: Session, model: type[SQLModel], values: Mapping[str, Any]) -> int | None:
     """Insert a row unless a unique key forbids it; its id, or None when it was there already."""
-    found = session.execute(_insert_once(model, _dialect(session), tuple(values)), values).scalar_one_or_none()
+    found = (
+        session.connection().execute(_insert_once(model, _dialect(session), tuple(values)), values).scalar_one_or_none()
+    )
     return None if found is None else int(found)
 
 
 def insert_many(session: Session, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert many rows at once."""
     if rows:
-        session.execute(_insert(model), rows)
+        session.connection().execute(_insert(model), rows)
 
 
 def insert_many_once(
@@ -45,9 +47,8 @@ def insert_many_once(
     """Insert many rows; those that a unique key forbids are passed over. The new ones: value of `key` -> id."""
     if not rows:
         return {}
-    table = table_of(model)
-    statement = on_conflict_do_nothing(session, table).returning(table.c[key], table.c.id)
-    return {value: row_id for value, row_id in session.execute(statement, rows)}
+    statement = _insert_many_once(model, _dialect(session), key)
+    return {value: row_id for value, row_id in session.connection().execute(statement, rows)}
 
 
 def insert_later(session: Session, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -86,6 +87,12 @@ def _insert_once(model: type[SQLModel], dialect: str, names: tuple[str, ...]) ->
     return _dialect_insert(dialect, table).values(values).on_conflict_do_nothing().returning(table.c.id)
 
 
+@cache
+def _insert_many_once(model: type[SQLModel], dialect: str, key: str) -> Any:
+    table = table_of(model)
+    return _dialect_insert(dialect, table).on_conflict_do_nothing().returning(table.c[key], table.c.id)
+
+
 # ----- move
 
 
@@ -120,6 +127,14 @@ def _move(model: type[SQLModel], target: StrEnum, names: tuple[str, ...]) -> Any
 def state_is(table: Table, states: Sequence[StrEnum]) -> Any:
     """The row is in one of these states; written with OR, since IN cannot be sent by executemany."""
     return or_(*(table.c.state == str(state) for state in states))
+
+
+def stands(table: Table, *states: StrEnum | str) -> Any:
+    """The row is in one of these states, said in the words of the partial index: a bound value would hide it."""
+    if len(states) == 1:
+        return table.c.state == literal_column(f"'{states[0]}'")
+    words = ", ".join(f"'{state}'" for state in states)
+    return text(f"{table.name}.state IN ({words})")
 
 
 # ----- read

@@ -1,17 +1,25 @@
 """Small facts that every process must share."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
+from sqlalchemy import bindparam, select
 from sqlmodel import Session
 
+from bot.store.rows import table_of
 from bot.store.tables import SettingRow
 
 
 def read(session: Session, name: str) -> dict[str, Any]:
     """The value, or an empty mapping."""
-    row = session.get(SettingRow, name)
-    return dict(row.value) if row else {}
+    return dict(session.connection().execute(_read(), {"name": name}).scalar() or {})
+
+
+@cache
+def _read() -> Any:
+    table = table_of(SettingRow)
+    return select(table.c.value).where(table.c.name == bindparam("name"))
 
 
 def write(session: Session, name: str, value: Mapping[str, Any]) -> None:

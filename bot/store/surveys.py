@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, update
 from sqlmodel import Session, col, select
 
-from bot.store.rows import insert_many, insert_many_once, move, rows_by, table_of
+from bot.store.rows import insert_many, insert_many_once, move, rows_by, stands, table_of
 from bot.store.tables import AnswerRow, SurveyRow
 from flows.states import SurveyState
 
@@ -55,7 +55,7 @@ def _latest() -> Any:
 def lapsed(session: Session, now: datetime, limit: int) -> Sequence[SurveyRow]:
     statement = (
         select(SurveyRow)
-        .where(SurveyRow.state == SurveyState.OPEN, SurveyRow.closes_at <= now)
+        .where(stands(table_of(SurveyRow), SurveyState.OPEN), col(SurveyRow.closes_at) <= now)
         .order_by(col(SurveyRow.closes_at))
         .limit(limit)
     )

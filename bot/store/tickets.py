@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import func, update
+from sqlalchemy import bindparam, func, update
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from bot.store.rows import chunks, for_update, insert_once, move, move_many, rows_by, table_of
+from bot.store.rows import chunks, for_update, insert_once, move, move_many, rows_by, stands, table_of
 from bot.store.tables import PingRow, TicketRow
 from flows.decisions import PlannedPing
 from flows.states import PingState, TicketState
@@ -34,23 +36,32 @@ def take(session: Session, ticket_id: int) -> TicketRow | None:
 
 
 def live(session: Session, customer_id: int, program_id: str) -> TicketRow | None:
-    statement = select(TicketRow).where(
-        TicketRow.customer_id == customer_id,
-        TicketRow.program_id == program_id,
+    """The ticket of this customer and program that is not closed."""
+    return session.execute(_live(), {"customer": customer_id, "program": program_id}).scalars().first()
+
+
+@cache
+def _live() -> Any:
+    return select(TicketRow).where(
+        TicketRow.customer_id == bindparam("customer"),
+        TicketRow.program_id == bindparam("program"),
         TicketRow.state != TicketState.CLOSED,
     )
-    return session.exec(statement).first()
 
 
 def with_live(session: Session, customer_ids: Iterable[int]) -> set[int]:
     """Who of these customers has an open complaint, in any program (R88)."""
     found: set[int] = set()
     for chunk in chunks(dict.fromkeys(customer_ids)):
-        statement = select(TicketRow.customer_id).where(
-            col(TicketRow.customer_id).in_(chunk), TicketRow.state != TicketState.CLOSED
-        )
-        found.update(session.exec(statement))
+        found.update(session.connection().execute(_with_live(), {"wanted": chunk}).scalars())
     return found
+
+
+@cache
+def _with_live() -> Any:
+    table = table_of(TicketRow)
+    wanted = table.c.customer_id.in_(bindparam("wanted", expanding=True))
+    return core_select(table.c.customer_id).where(wanted, table.c.state != str(TicketState.CLOSED))
 
 
 def advance(session: Session, ticket_id: int, target: TicketState, **values: Any) -> bool:
@@ -104,7 +115,7 @@ def due_pings(session: Session, now: datetime, limit: int) -> Sequence[PingRow]:
     statement = for_update(
         session,
         select(PingRow)
-        .where(PingRow.state == PingState.PLANNED, PingRow.due_at <= now)
+        .where(stands(table_of(PingRow), PingState.PLANNED), col(PingRow.due_at) <= now)
         .order_by(col(PingRow.due_at), col(PingRow.id))
         .limit(limit),
         skip_locked=True,
@@ -117,19 +128,12 @@ def silent_pings(session: Session, now: datetime, limit: int) -> Sequence[PingRo
     statement = for_update(
         session,
         select(PingRow)
-        .where(PingRow.state == PingState.SENT, col(PingRow.passes_on_at) <= now)
+        .where(stands(table_of(PingRow), PingState.SENT), col(PingRow.passes_on_at) <= now)
         .order_by(col(PingRow.passes_on_at))
         .limit(limit),
         skip_locked=True,
     )
     return session.execute(statement).scalars().all()
-
-
-def next_ping(session: Session) -> datetime | None:
-    """When a ping is due, or passes on."""
-    planned = session.exec(select(func.min(PingRow.due_at)).where(PingRow.state == PingState.PLANNED)).first()
-    silent = session.exec(select(func.min(PingRow.passes_on_at)).where(PingRow.state == PingState.SENT)).first()
-    return min((instant for instant in (planned, silent) if instant is not None), default=None)
 
 
 def move_ping(session: Session, ping_id: int, target: PingState, **values: Any) -> bool:

@@ -78,6 +78,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
+        listening.listen(128)  # who comes before the first page is ready waits a moment
     except OSError as error:
         listening.close()
         raise SettingError("--port", f"{port} on {host} is not free: {error.strerror}", "choose another one") from error

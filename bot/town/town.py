@@ -35,6 +35,8 @@ SLICE = timedelta(hours=1)
 """Who pushes the clock further lets others have their turn after each hour."""
 LONGEST_TICK = 1.0
 """A machine that falls behind does not hurry after the time that it missed."""
+AFTER_AN_ERROR = 5.0
+"""Real seconds until the next attempt."""
 SAVED_EVERY = 2.0
 """Real seconds between two notes of the present in the table."""
 
@@ -87,7 +89,7 @@ class Town:
             async with self._lock:
                 await self._live_until(min(until, self.now() + SLICE))
                 if self.now() >= until:
-                    self._save()
+                    await self._runtime.db.beside(self._save)
                     return
 
     async def nudge(self) -> None:
@@ -106,6 +108,7 @@ class Town:
                     await self._tick(timedelta(seconds=elapsed * self._rate))
                 except Exception:
                     log.exception("the town stumbled")
+                    await asyncio.sleep(AFTER_AN_ERROR)
         finally:
             self._save()
 
@@ -123,7 +126,7 @@ class Town:
         async with self._lock:
             await self._live_until(self.now() + span)
             if self._real.monotonic() - self._saved >= SAVED_EVERY:
-                self._save()
+                await self._runtime.db.beside(self._save)
 
     async def _live_until(self, until: datetime) -> None:
         await advance(self._runtime, self._clock, until, self._work)

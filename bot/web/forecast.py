@@ -15,6 +15,7 @@ from bot.forecast import forecast as look_ahead
 from bot.web.access import console
 from bot.web.site import Site, site_of, words_for
 from bot.web.words import Words
+from flows.program import OnFestival
 
 router = APIRouter(dependencies=[Depends(console)])
 
@@ -52,8 +53,9 @@ def show_forecast(request: Request, days: str = "30") -> Response:
     site, words = site_of(request), words_for(request)
     span = int(days) if days.isdecimal() and int(days[:4]) in SPANS else 30
     ahead = look_ahead(site.runtime, span)
-    titles = _titles(site, words, ahead.lines)
-    colours = _colours(ahead.lines)
+    keyed = [(_key(site, line), line) for line in ahead.lines]
+    titles = _titles(site, words, keyed)
+    colours = _colours(keyed)
     left_out = [
         (site.program_name(each.program_id, words), site.flow_title(each.program_id, each.flow, words), each)
         for each in sorted(ahead.left_out, key=lambda each: -each.count)
@@ -64,12 +66,11 @@ def show_forecast(request: Request, days: str = "30") -> Response:
         "forecast.html",
         spans=SPANS,
         span=span,
-        bars=_bars(site, ahead, titles, colours),
+        bars=_bars(site, ahead, keyed, titles, colours),
         legend=_legend(words, titles, colours),
-        lines=ahead.lines,
+        lines=keyed,
         titles=titles,
         colours=colours,
-        tallest=_tallest(ahead),
         left_out=left_out,
         totals=_totals(ahead),
         provisional=sorted({line.day.year for line in ahead.lines if line.provisional}),
@@ -78,27 +79,32 @@ def show_forecast(request: Request, days: str = "30") -> Response:
 
 
 Key = tuple[str, str, str]
+Keyed = tuple[Key, ForecastLine]
 
 
-def _key(line: ForecastLine) -> Key:
-    return line.program_id, line.flow, line.template
+def _key(site: Site, line: ForecastLine) -> Key:
+    """Greetings of one flow go by their festival: one template each."""
+    program = site.program(line.program_id)
+    flow = next((flow for flow in program.flows if flow.id == line.flow), None) if program else None
+    if program is None or flow is None or not isinstance(flow.on, OnFestival):
+        return line.program_id, line.flow, ""
+    today = site.runtime.calendar(program.region).festivals(line.day, line.day)
+    return line.program_id, line.flow, next((name for name, _ in today if name in flow.on.festivals), "")
 
 
-def _titles(site: Site, words: Words, lines: Sequence[ForecastLine]) -> dict[Key, str]:
-    """(program, flow, template) -> what is sent, by its title."""
+def _titles(site: Site, words: Words, keyed: Sequence[Keyed]) -> dict[Key, str]:
+    """(program, flow, festival) -> what is sent, by its title."""
     return {
-        _key(line): site.template_title(f"{line.program_id}/{line.template}", words)
-        if line.template
-        else site.flow_title(line.program_id, line.flow, words)
-        for line in lines
+        key: site.flow_title(key[0], key[1], words, f"festival:{key[2]}" if key[2] else "")
+        for key in {key for key, _ in keyed}
     }
 
 
-def _colours(lines: Sequence[ForecastLine]) -> dict[Key, int]:
+def _colours(keyed: Sequence[Keyed]) -> dict[Key, int]:
     """The flows that send most have a colour of their own."""
     totals: dict[Key, int] = defaultdict(int)
-    for line in lines:
-        totals[_key(line)] += line.count
+    for key, line in keyed:
+        totals[key] += line.count
     ranked = sorted(totals, key=lambda key: -totals[key])
     return {key: min(rank + 1, COLOURS) for rank, key in enumerate(ranked)}
 
@@ -117,22 +123,24 @@ def _tallest(ahead: Forecast) -> int:
     return max(by_day.values(), default=0)
 
 
-def _bars(site: Site, ahead: Forecast, titles: dict[Key, str], colours: dict[Key, int]) -> list[Bar]:
+def _bars(
+    site: Site, ahead: Forecast, keyed: Sequence[Keyed], titles: dict[Key, str], colours: dict[Key, int]
+) -> list[Bar]:
     tallest = max(_tallest(ahead), 1)
     calendar = site.runtime.calendar(site.runtime.shelf.in_force[0].program.region) if ahead.lines else None
     bars = []
     for offset in range(ahead.days):
         day = ahead.start + timedelta(days=offset)
-        lines = sorted((line for line in ahead.lines if line.day == day), key=lambda line: colours[_key(line)])
+        lines = sorted((pair for pair in keyed if pair[1].day == day), key=lambda pair: colours[pair[0]])
         pieces: list[Piece] = []
         top = 1.0
-        for line in lines:
+        for key, line in lines:
             height = line.count / tallest
             top -= height
-            pieces.append(Piece(titles[_key(line)], line.count, colours[_key(line)], top, height))
-        provisional = any(line.provisional for line in lines)
+            pieces.append(Piece(titles[key], line.count, colours[key], top, height))
+        provisional = any(line.provisional for _, line in lines)
         off = calendar is not None and not calendar.is_workday(day)
-        bars.append(Bar(day, sum(line.count for line in lines), tuple(pieces), provisional, off))
+        bars.append(Bar(day, sum(line.count for _, line in lines), tuple(pieces), provisional, off))
     return bars
 
 

@@ -152,7 +152,7 @@ class Teller:
             return ""
         if row.what in ("message", "resurvey") and row.because in ("reply", "staff", "greeting", "survey", "service"):
             return ""
-        return self._words.because(row.because)
+        return self._site.because(self._words, row.because, row.program_id)
 
 
 def tell(site: Site, words: Words, story: Story) -> list[Line]:
@@ -210,7 +210,7 @@ def planned_lines(site: Site, words: Words, rows: Iterable[FollowUpRow]) -> list
             icon="calendar",
             tone="calm",
             text=words("trail.planned", flow=site.flow_title(row.program_id, row.flow, words, row.occasion)),
-            why=words.because(row.reason),
+            why=site.because(words, row.reason, row.program_id),
             customer_id=row.customer_id,
             due=row.due_at,
             flow=site.flow_title(row.program_id, row.flow, words, row.occasion),

@@ -18,8 +18,9 @@ from starlette.responses import RedirectResponse, Response
 from bot.channels.simulator import Simulator, Text
 from bot.errors import Conflict, InputError, NotFound
 from bot.journey import replies
-from bot.store import tickets, views
+from bot.store import customers, tickets, trail, views
 from bot.web.access import console, form
+from bot.web.lines import tell
 from bot.web.site import Site, site_of, words_for
 from bot.web.words import Words
 
@@ -30,6 +31,8 @@ LONGEST = 1000
 """Signs that may be typed at once."""
 SHOWN = 200
 """Texts of a thread that are drawn."""
+BEHIND = 12
+"""Lines of the trail beside a phone."""
 _LINK = re.compile(r"https?://[^\s，。！？；、）)]+")
 
 
@@ -66,7 +69,9 @@ def list_phones(request: Request, q: str = "", page: int = 0) -> Response:
 @router.get("/phone/{address}")
 def show_phone(request: Request, address: str) -> Response:
     site = site_of(request)
-    return site.console_page(request, "phone.html", **_screen(site, words_for(request), address))
+    words = words_for(request)
+    screen = _screen(site, words, address)
+    return site.console_page(request, "phone.html", **screen, **_behind(site, words, screen["owner"]))
 
 
 @router.get("/phone/{address}/thread")
@@ -74,6 +79,14 @@ def show_thread(request: Request, address: str) -> Response:
     """The thread alone, fetched again whenever something has happened to this phone's owner."""
     site = site_of(request)
     return site.piece(request, "part_thread.html", **_screen(site, words_for(request), address))
+
+
+@router.get("/phone/{address}/behind")
+def show_behind(request: Request, address: str) -> Response:
+    """What the trail says of the newest texts, beside the phone."""
+    site = site_of(request)
+    owner, _ = _phone(site, address)
+    return site.piece(request, "part_behind.html", address=address, **_behind(site, words_for(request), owner))
 
 
 @router.post("/phone/{address}")
@@ -118,10 +131,21 @@ def _screen(site: Site, words: Words, address: str) -> dict[str, Any]:
         "owner": owner,
         "address": address,
         "bubbles": _bubbles(simulator.phone(address)[-SHOWN:], words, zone, site.runtime.settings.public_url),
-        "company": _company(site, words),
+        "company": _company(site, words, owner),
         "quick": _quick(site, owner),
         "topic": f"staff-{owner.staff_id}" if owner.staff_id else f"customer-{owner.customer_id}",
     }
+
+
+def _behind(site: Site, words: Words, owner: views.Phone) -> dict[str, Any]:
+    """The newest lines about a customer, newest first; for staff there are none."""
+    if not owner.customer_id:
+        return {"owner": owner, "lines": []}
+    with site.runtime.db.read() as session:
+        story = views.story_of(session, trail.of_customer(session, owner.customer_id, limit=BEHIND))
+        person = customers.get(session, owner.customer_id)
+    lines = tell(site, words, story)[::-1]
+    return {"owner": owner, "lines": lines, "customer_zone": person.zone if person else site.zone}
 
 
 def _quick(site: Site, owner: views.Phone) -> list[tuple[str, str]]:
@@ -134,10 +158,18 @@ def _quick(site: Site, owner: views.Phone) -> list[tuple[str, str]]:
     return [(f"claim {ticket_id}", f"claim {ticket_id}") for ticket_id in ids] or [("OK", "OK")]
 
 
-def _company(site: Site, words: Words) -> str:
-    """Who writes to the phones, as their owners know them."""
-    names = dict.fromkeys(each.program.text(each.program.company, words.language) for each in site.runtime.shelf.in_force)
-    return " · ".join(names)
+def _company(site: Site, words: Words, owner: views.Phone) -> str:
+    """Who writes to this phone, as its owner knows them."""
+    if owner.staff_id:
+        return words("phone.house")
+    with site.runtime.db.read() as session:
+        theirs = {row.program_id for row in customers.enrolments_of(session, owner.customer_id)}
+    names = [
+        each.program.text(each.program.company, words.language)
+        for each in site.runtime.shelf.in_force
+        if each.program.id in theirs
+    ]
+    return " · ".join(dict.fromkeys(names)) or words("app.name")
 
 
 def _bubbles(texts: tuple[Text, ...], words: Words, zone: str, public_url: str) -> list[Bubble]:

@@ -16,7 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.clock import Clock, SystemClock
 from bot.errors import Conflict, HuifangError, InputError, NotFound
 from bot.runtime import Runtime
-from bot.web import api, entry, forecast, live, people, phones, queue, survey, tickets, town
+from bot.web import api, entry, forecast, live, people, phones, queue, survey, tickets
+from bot.web import town as town_page
 from bot.web.access import Forbidden, Gate, SignInFirst, TooMany, local_path
 from bot.web.controls import TownControls
 from bot.web.site import Site, site_of, words_for
@@ -51,7 +52,7 @@ def make_app(runtime: Runtime, town: TownControls | None = None, real: Clock | N
     app.add_exception_handler(HuifangError, _mendable)
     app.add_exception_handler(SignInFirst, _sign_in_first)
     app.mount("/static", StaticFiles(packages=[("bot.web", "static")]), name="static")
-    for module in (api, entry, town, live, phones, survey, queue, tickets, people, forecast):
+    for module in (api, entry, town_page, live, phones, survey, queue, tickets, people, forecast):
         app.include_router(module.router)
     return app
 

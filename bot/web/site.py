@@ -97,6 +97,14 @@ class Site:
                 return each.program.text(event.name, words.language)
         return event_type.replace("_", " ")
 
+    def because(self, words: Words, text: str, program_id: str = "") -> str:
+        """A reason of the trail in the visitor's language, with the names that the programs give."""
+
+        def naming(kind: str, word: str) -> str:
+            return self.event_name(word, words) if kind == "event" else self.flow_title(program_id, word, words)
+
+        return words.because(text, naming)
+
     def template_title(self, key: str, words: Words) -> str:
         """The title of a template (`common/apology`) in the visitor's language."""
         group, _, name = key.partition("/")

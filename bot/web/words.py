@@ -6,7 +6,7 @@ journey; a catalogue may hold patterns (`"by {name}": "由{name}"`) that say the
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from functools import cache
 from importlib import resources
@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 LANGUAGES = ("en", "zh")
+Naming = Callable[[str, str], str]
+"""(`event` or `flow`, its id) -> what people call it."""
 _OFFSET = re.compile(r"^-?(\d+)(min|wd|mo|hy|h|d|w|q|y)$")
 _HOUR = 3600
 
@@ -39,9 +41,17 @@ def _reasons(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
     found = []
     for key, words in _read(language).items():
         if key.startswith("because."):
-            pattern = re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+?)", re.escape(key.removeprefix("because.")))
+            pattern = re.sub(r"\\\{(\w+)\\\}", _group, re.escape(key.removeprefix("because.")))
             found.append((re.compile(pattern, re.DOTALL), words))
     return tuple(sorted(found, key=lambda pair: -len(pair[0].pattern)))
+
+
+def _group(match: re.Match[str]) -> str:
+    """What may stand for a placeholder of a pattern: ids, numbers and offsets have no blanks, the rest is free."""
+    name = match[1]
+    allowed = {"n": r"\d+%?", "offset": r"-?\d+[a-z]+", "scale": r"\S+", "w": r"[^,]+"}
+    ids = dict.fromkeys(("event", "flow", "role", "role2", "class"), r"[a-z_0-9]+")
+    return f"(?P<{name}>{(allowed | ids).get(name, '.+?')})"
 
 
 class Words:
@@ -102,7 +112,7 @@ class Words:
             parts = [self("time.hours", n=hours)] + ([self("time.minutes", n=minutes)] if minutes else [])
         else:
             days, hours = seconds // (24 * _HOUR), seconds % (24 * _HOUR) // _HOUR
-            parts = [self("time.days", n=days)] + ([self("time.hours", n=hours)] if hours else [])
+            parts = [self.count("time.days", days)] + ([self("time.hours", n=hours)] if hours else [])
         return " ".join(parts)
 
     def offset(self, text: str) -> str:
@@ -112,28 +122,41 @@ class Words:
 
     # ----- reasons
 
-    def because(self, text: str) -> str:
-        """A reason of the trail in this language; what no pattern knows stays as it is."""
-        whole = self._reason(text)
+    def because(self, text: str, naming: Naming | None = None) -> str:
+        """A reason of the trail in this language; what no pattern knows stays as it is. `naming`: events and flows."""
+        whole = self._reason(text, naming)
         if whole is not None:
             return whole
-        return self("time.and_so").join(self._reason(part) or part for part in text.split("; "))
+        parts = [self._reason(part, naming) or self._listed(part, naming) for part in text.split("; ")]
+        return self("time.and_so").join(parts)
 
-    def _reason(self, text: str) -> str | None:
+    def _listed(self, text: str, naming: Naming | None) -> str:
+        """Reasons with commas between, as a reading gives them; those that no pattern knows stay as they are."""
+        parts = [(part, self._reason(part, naming)) for part in text.split(", ")]
+        if all(found is None for _, found in parts):
+            return text
+        return self("time.list").join(found or part for part, found in parts)
+
+    def _reason(self, text: str, naming: Naming | None) -> str | None:
         for pattern, words in _reasons(self.language):
             match = pattern.fullmatch(text)
             if match:
-                values = {name: self._piece(name, value) for name, value in match.groupdict().items()}
+                values = {name: self._piece(name, value, naming) for name, value in match.groupdict().items()}
                 return words.format(**values)
         return None
 
-    def _piece(self, name: str, value: str) -> str:
-        if name.startswith(("offset", "reason")):
-            return self.because(value) if name.startswith("reason") else self.offset(value)
-        if name in ("role", "class", "event", "flow", "scale", "festival"):
-            return self.name(name, value)
-        if name == "festivals":
-            return "、".join(self.name("festival", each) for each in value.split(", "))
+    def _piece(self, name: str, value: str, naming: Naming | None) -> str:
+        match name.rstrip("2"):
+            case "reason":
+                return self.because(value, naming)
+            case "offset":
+                return self.offset(value)
+            case "festivals":
+                return self("time.list").join(self.name("festival", each) for each in value.split(", "))
+            case "event" | "flow" as kind if naming is not None:
+                return naming(kind, value)
+            case "role" | "class" | "flow" as kind:
+                return self.name(kind, value)
         return value
 
 

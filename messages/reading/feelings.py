@@ -5,7 +5,7 @@ a negator before a word turns it ("不方便", "not friendly", but also "没问�
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 
@@ -20,6 +20,7 @@ class Felt:
     praise: tuple[str, ...] = ()
     complaint: tuple[str, ...] = ()
     wish: str | None = None
+    sarcastic: bool = False
 
     @property
     def is_anything(self) -> bool:
@@ -88,6 +89,9 @@ def of_chinese(text: str) -> Felt:
     praise: list[str] = []
     complaint: list[str] = []
     words = _words("zh")
+    wish = _wishes("zh").search(text)
+    if wish:
+        text = _wished("zh").sub(",", text)
     at, size = 0, len(text)
     while at < size:
         for word, feeling in words.by_first.get(text[at], ()):
@@ -97,14 +101,7 @@ def of_chinese(text: str) -> Felt:
                 at += len(word) - 1
                 break
         at += 1
-    thanked = _thanks_to("zh").search(text)
-    if thanked:
-        praise.append(thanked.group())
-    problem = _problems("zh").find(text, set(text))
-    if problem:
-        complaint.append(problem)
-    wish = _wishes("zh").search(text)
-    return Felt(tuple(praise), tuple(complaint), wish.group() if wish else None)
+    return _felt("zh", text, praise, complaint, text, wish)
 
 
 def _negator_before(text: str, at: int, negators: tuple[str, ...]) -> str:
@@ -117,6 +114,39 @@ def _negator_before(text: str, at: int, negators: tuple[str, ...]) -> str:
             cut = before[: -len(filler)]
             return next((negator + filler for negator in negators if cut.endswith(negator)), "")
     return ""
+
+
+@cache
+def _wished(language: str) -> re.Pattern[str]:
+    """Wishes to have a problem solved: "希望别再涨价" states no problem."""
+    return re.compile(load(language)["feelings"]["wished"])
+
+
+@cache
+def _sarcasm(language: str) -> re.Pattern[str]:
+    """Sarcasm only where a marker shows it; then praise is none (rule 10)."""
+    return re.compile("|".join(load(language)["feelings"]["sarcasm"]))
+
+
+def _felt(
+    language: str,
+    text: str,
+    praise: list[str],
+    complaint: list[str],
+    words: Collection[str],
+    wish: re.Match[str] | None,
+) -> Felt:
+    """Words, and what only phrases show: thanks to somebody, problems, sarcasm, wishes."""
+    thanked = _thanks_to(language).search(text)
+    if thanked:
+        praise.append(thanked.group())
+    problem = _problems(language).find(text, words)
+    if problem:
+        complaint.append(problem)
+    sarcasm = _sarcasm(language).search(text)
+    if sarcasm:
+        praise, complaint = [], [*complaint, sarcasm.group()]
+    return Felt(tuple(praise), tuple(complaint), wish.group().strip() if wish else None, bool(sarcasm))
 
 
 def _note(word: str, feeling: int, negator: str, praise: list[str], complaint: list[str]) -> None:
@@ -134,6 +164,9 @@ def of_english(text: str) -> Felt:
     praise: list[str] = []
     complaint: list[str] = []
     table, negators = _words("en").by_first, _english_negators()
+    wish = _wishes("en").search(text)
+    if wish:
+        text = _wished("en").sub(",", text)
     words = _WORDS.findall(text)
     at, size, negated, reach = 0, len(words), "", 0
     while at < size:
@@ -149,14 +182,7 @@ def of_english(text: str) -> Felt:
         elif word in negators:
             negated, reach = word, at + 3
         at += 1
-    thanked = _thanks_to("en").search(text)
-    if thanked:
-        praise.append(thanked.group())
-    problem = _problems("en").find(text, words)
-    if problem:
-        complaint.append(problem)
-    wish = _wishes("en").search(text)
-    return Felt(tuple(praise), tuple(complaint), wish.group().strip() if wish else None)
+    return _felt("en", text, praise, complaint, words, wish)
 
 
 def _phrase_at(
@@ -185,4 +211,4 @@ def together(first: Felt, second: Felt) -> Felt:
         return first
     if first is NOTHING_FELT:
         return second
-    return Felt(first.praise + second.praise, first.complaint + second.complaint, first.wish or second.wish)
+    return Felt(first.praise + second.praise, first.complaint + second.complaint, first.wish or second.wish, first.sarcastic or second.sarcastic)

@@ -18,7 +18,7 @@ SATISFIED_FAMILY = frozenset({"satisfied", "unsatisfied"})
 _MODIFIERS = frozenset(
     {"strong", "comparative", "barely", "little", "negation", "soft_negation", "hard_negation", "double_negation"}
 )
-_AFTER = frozenset({"after", "filler", "emphasis"})
+_AFTER = frozenset({"after", "filler", "emphasis", "stronger_after"})
 _NEGATIONS = frozenset({"negation", "soft_negation", "hard_negation"})
 
 
@@ -177,6 +177,10 @@ def _read_whole(pieces: list[_Piece], how: Grammar, clause: str) -> Level | None
         return None
     if any(_AFTER.isdisjoint(piece.classes) for piece in pieces[at + 1 :]):
         return None
+    if any(piece.classes == ("after",) for piece in pieces[: cores[0]]):
+        return None
+    if how.by_word and _is_about_oneself(pieces, at):
+        return None
     return _compose(pieces, at, how, clause, whole=True)
 
 
@@ -188,8 +192,7 @@ def _same_side(pieces: list[_Piece], cores: list[int]) -> bool:
 def _read_inside(pieces: list[_Piece], how: Grammar, clause: str) -> Level | None:
     """A word of the satisfied family somewhere in a longer clause."""
     for at in range(len(pieces) - 1, -1, -1):
-        core = _core(pieces[at])
-        if core in SATISFIED_FAMILY:
+        if _core(pieces[at]) in SATISFIED_FAMILY and (not how.by_word or _is_about_us(pieces, at, clause)):
             return _compose(pieces, at, how, clause, whole=False)
     return None
 
@@ -215,9 +218,31 @@ def _compose(pieces: list[_Piece], at: int, how: Grammar, clause: str, *, whole:
             break
         level, first = moved, i
         negated = negated or bool(_NEGATIONS & set(kinds)) or "double_negation" in kinds
+    if any("stronger_after" in piece.classes for piece in pieces[at + 1 :]):
+        level = 5.0 if level > 3 else 1.0 if level < 3 else level
     if level == 2 and (negated or family == "unsatisfied") and any("emphasis" in piece.classes for piece in pieces[at + 1 :]):
         level = 1.0
     return Level(level, clause[pieces[first].start : core.end], family, whole)
+
+
+_ABOUT = re.compile(r" (?:with|about|at|by|overall|customer|because|but|however|though|so far|service|patient|client)\b")
+_SOMETHING = re.compile(r" (?:your|my|his|her|their|our|the|a|an)\b")
+
+
+def _is_about_us(pieces: list[_Piece], at: int, clause: str) -> bool:
+    """"I am happy with it" rates; "happy that we met" and "satisfied your hunger" do not."""
+    core, after = pieces[at].text, clause[pieces[at].end :]
+    if "satisf" in core:
+        return not _SOMETHING.match(after)
+    return bool(_ABOUT.match(after)) and all(piece.classes for piece in pieces[:at])
+
+
+def _is_about_oneself(pieces: list[_Piece], at: int) -> bool:
+    """"I am ok", "I feel poor": how the customer is, not how the service was."""
+    return bool(_core(pieces[at]) in {"good", "average", "bad"} and _ONESELF & {piece.text for piece in pieces[:at]})
+
+
+_ONESELF = frozenset({"i am", "im", "i was", "i feel", "i felt", "we are", "we were", "i"})
 
 
 def _modifies(kinds: tuple[str, ...]) -> bool:

@@ -27,24 +27,25 @@ class Mention:
 
 
 _NUMBER = re.compile(
-    r"(?P<arabic>(?<![\d./a-z])(?<!\d[,:])(?:-(?=\d{1,3}(?!\d)))?\d{1,3}(?:\.\d{1,2})?(?!\d|[.,/]\d|:\d|[a-z]))"
+    r"(?P<arabic>(?<![\d./a-z])(?<!\d[,:])(?:-(?=\d{1,3}(?!\d)))?\d{1,3}(?:\.(?:\d|25|50|75|00))?(?!\d|[.,/]\d|:\d|(?!ish|fen)[a-z]))"
     rf"|(?P<han>[{HAN}]{{1,4}}(?:点[一二三四五六七八九](?!钟))?)"
     r"|\b(?P<word>zero|one|two|three|four|five|six|seven|eight|nine|ten|tens|fives|fours)\b"
 )
-_HALF = re.compile(r" and a half|又?半|点半分")
+_HALF = re.compile(r" and a half| 1/2|又?半|点半分")
 _FROM_ME = re.compile(r" from (?:me|us)\b")
 _PLACE = re.compile(r"第 ?$|低于 ?$")
 _VERY = re.compile(r"分[^,.。!?;、\s吧啊哦呀啦了~]")
 _REASON = re.compile(r" (?:from|for|because|as|but|and|overall|thanks|coz|since|though|so|with|just)\b")
-_CLAUSE = re.compile(r"[,.。!;?，、\n]")
+_CLAUSE = re.compile(r"[,.。!;?，、\n>→]")
 _PRICE_SIGNS = frozenset("@#$£€¥+")
 _CLAUSE_END = frozenset(",.。!;?~，、:\n)-")
 _PLURAL = re.compile(r"[a-z]{2,}(?<!s)s(?![a-z])")
 
 
 @cache
-def _unit() -> re.Pattern[str]:
-    return re.compile(load("numbers")["unit"])
+def _pattern(name: str) -> re.Pattern[str]:
+    """A pattern of words/numbers.yaml."""
+    return re.compile(load("numbers")[name])
 
 
 def list_of(language: str, name: str) -> tuple[str, ...]:
@@ -81,19 +82,27 @@ def _mention(text: str, match: re.Match[str]) -> Mention | None:
         return None
     start, end = match.span()
     before, after = text[:start], text[end:]
-    unit = _unit().match(after)
+    if _pattern("below").search(before):
+        value = -value
+    unit = _pattern("unit").match(after)
     if unit and match["han"] == "十" and _VERY.match(after):
         return None
     if unit:
         if _PLACE.search(before):
             return None
         end += unit.end()
-        return Mention(value + bool(unit["half"]) / 2, start, end, text[start:end], SAYS_SO, is_refused(before))
+        refused = is_refused(before, text[end:])
+        return Mention(value + bool(unit["half"]) / 2, start, end, text[start:end], SAYS_SO, refused)
+    percent = _pattern("percent").match(after)
+    if percent:
+        end, after = end + percent.end(), after[percent.end() :]
+        if _pattern("percent_is_adverb").match(after):
+            return None
     half = None if match["han"] else _HALF.match(after)
     if half:
         value, end, after = value + 0.5, end + half.end(), after[half.end() :]
     strength = _strength(text, start, end, match)
-    return Mention(value, start, end, text[start:end], strength, is_refused(before)) if strength else None
+    return Mention(value, start, end, text[start:end], strength, is_refused(before, after)) if strength else None
 
 
 def _strength(text: str, start: int, end: int, match: re.Match[str]) -> int:
@@ -104,8 +113,8 @@ def _strength(text: str, start: int, end: int, match: re.Match[str]) -> int:
     if is_counted(text, start, end):
         return 0
     head, tail = before.rstrip(), after.lstrip()
-    ends = not tail or after[:1] in _CLAUSE_END or tail[:1] in _CLAUSE_END
-    gives = _gives(head)
+    ends = not tail or after[:1] in _CLAUSE_END or tail[:1] in _CLAUSE_END or is_courtesy(after)
+    gives = _gives(head) and (not match["han"] or is_courtesy(head))
     if gives and ((ends and (head != before or not _ends_in_latin(head))) or _REASON.match(after)):
         return SAYS_SO
     if ends and is_courtesy(_CLAUSE.split(head)[-1]):
@@ -124,16 +133,13 @@ def _gives(head: str) -> bool:
     return bool(_ends_with("give").search(head.rstrip(":= -\"'(")))
 
 
-@cache
-def _between() -> re.Pattern[str]:
-    return re.compile(load("numbers")["between"])
-
-
-def is_refused(before: str) -> bool:
-    """Is the number after this one that the customer does not give?"""
+def is_refused(before: str, after: str = "") -> bool:
+    """Is the number between these one that the customer does not give, or gave another time?"""
+    if _pattern("earlier").match(after):
+        return True
     clause = _CLAUSE.split(before.rstrip())[-1]
     refused = _ends_with("refused")
-    return bool(refused.search(clause) or refused.search(_between().sub("", clause).rstrip()))
+    return bool(refused.search(clause) or refused.search(_pattern("between").sub("", clause).rstrip()))
 
 
 def is_counted(text: str, start: int, end: int) -> bool:

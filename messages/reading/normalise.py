@@ -89,6 +89,7 @@ _BLANKS = re.compile(r"[ ]{2,}| ?\n\s*")
 _BETWEEN_HAN = re.compile(r"(?<=[一-鿿]) +(?=[一-鿿])")
 _HAN = re.compile(r"[㐀-鿿]")
 _WORD = re.compile(r"[a-z]+")
+_STRETCHED = re.compile(r"([a-z])\1{2,}")
 _SPELLED = re.compile(r"(?<!\w)[a-z]+\d*[a-z]*(?!\w)")
 _CLAUSE_ENDS = re.compile(r"[,.。!;?，、\n:~()]+|\.\.\.| - ")
 
@@ -141,8 +142,8 @@ def message(text: str) -> Message:
 
 
 def _latin_message(folded: str, wordless: str, levels: list[float]) -> Message:
-    latin, words = _spelled(folded.replace("'", ""))
-    wordless = latin if wordless == folded else _spelled(wordless.replace("'", ""))[0]
+    latin, words = _spelled(_STRETCHED.sub(r"\1\1", folded.replace("'", "")))
+    wordless = latin if wordless == folded else _spelled(_STRETCHED.sub(r"\1\1", wordless.replace("'", "")))[0]
     return Message(folded, wordless, tuple(levels), "", frozenset(), latin, words)
 
 

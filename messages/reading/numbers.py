@@ -27,9 +27,11 @@ class Given:
     off_scale: bool = False
 
 
-_HAS_NUMBER = re.compile(rf"[\d{HAN}⭐★*💯满负]|one|two|three|four|five|six|seven|eight|nine|ten|zero|star|mark|hundred")
+_HAS_NUMBER = re.compile(rf"[\d{HAN}⭐★*💯满负]|one|two|three|four|five|six|seven|eight|nine|ten|zero|star|mark|hundred|full|max|top|perfect")
 _STARS = re.compile(r"(?:[⭐★] ?)+(?P<half>[½]|半|\.5)?")
 _ASTERISKS = re.compile(r"\*{2,5}(?P<half>)")
+_REPEATED = re.compile(r"^(\d{1,2})(?:[ ,，.!。]+\1)+[ .!。]*$")
+_ENUMERATION = re.compile(r"1[.、)]\s*[^\d\s].+2[.、)]\s*[^\d\s]")
 _STARRED = re.compile(r"星|⭐|★|star")
 _WORDS = re.compile(r"[a-z]+")
 
@@ -55,6 +57,8 @@ def find(text: str, question: Question) -> Given | None:
         return None
     if any(pattern.fullmatch(text) for pattern in _patterns("echo")):
         return Given(None, text, off_scale=True)
+    if _ENUMERATION.search(text):
+        return None
     for read in (_taken_off, _fraction, _idiom, _stars, _range, _plain):
         given = read(text, question)
         if given is not None:
@@ -137,7 +141,9 @@ def _tops(text: str) -> Iterator[str]:
 
 def _stars(text: str, question: Question) -> Given | None:
     found = _STARS.search(text) or _ASTERISKS.fullmatch(text)
-    if not found or re.search(rf"[\d{HAN}] ?$", text[: found.start()]):
+    if not found or re.search(rf"[\d{HAN}] ?颗?$", text[: found.start()]):
+        return None
+    if len(found.group()) <= 2 and re.search(r"\d", text):
         return None
     count = sum(found.group().count(star) for star in "⭐★*") + bool(found["half"]) / 2
     if _top(question) > 5 >= count:
@@ -152,6 +158,8 @@ def _range(text: str, question: Question) -> Given | None:
             low, high = worth(found["lo"]), worth(found["hi"])
             if low is None or high is None or not _is_range(text, found, low, high, question):
                 continue
+            if low > high and re.search(r"to|到", found.group()):
+                return Given(scales.tidy(high), found.group().strip())
             if (low, high) == scales.ENDS[question.scale]:
                 return Given(None, found.group(), off_scale=True)
             return Given(scales.tidy((low + high) / 2), found.group().strip())
@@ -174,6 +182,7 @@ def _is_range(text: str, found: re.Match[str], low: float, high: float, question
 
 def _plain(text: str, question: Question) -> Given | None:
     """One number; of several the corrected one, else the one that says it is a rating."""
+    text = _REPEATED.sub(r"\1", text.strip())
     found = mentions.find(_patterns("bargain")[0].sub(",", text))
     meant = [mention for mention in found if not mention.refused]
     if not meant:
@@ -188,6 +197,10 @@ def _plain(text: str, question: Question) -> Given | None:
         chosen = meant[-1]
     else:
         chosen = strong[0] if best == STANDS_ALONE else strong[-1]
+    if "%" in chosen.words and chosen.value > 100:
+        return Given(_top(question), chosen.words.strip())
+    if "%" in chosen.words and _top(question) != 100 and chosen.value >= 0:
+        return Given(scales.of_fraction(question.scale, chosen.value, 100), chosen.words.strip())
     if _top(question) > 5 >= chosen.value and _STARRED.search(chosen.words):
         return Given(scales.of_fraction(question.scale, chosen.value, 5), chosen.words.strip())
     return _given(chosen.value, question, chosen.words, sure=best > TRAILS and (agreed or corrected))
@@ -198,3 +211,10 @@ def _says_sorry(text: str) -> bool:
     if _patterns("correction_sign")[0].search(text) or any(word in text for word in mentions.list_of("zh", "sorry")):
         return True
     return not frozenset(mentions.list_of("en", "sorry")).isdisjoint(_WORDS.findall(text))
+
+
+def is_alone(text: str) -> bool:
+    """Is this text a number and courtesy, nothing else?"""
+    return any(mention.strength == SAYS_SO and not text[: mention.start].strip() for mention in mentions.find(text)) and (
+        mentions.is_courtesy(re.sub(r"\d+(?:\.\d)?", "", text))
+    )

@@ -92,9 +92,10 @@ def _yes_or_no(said: Message) -> Rating:
 
 def level_of(said: Message) -> levels.Level | None:
     """The level word of a reply; an "ok" that only acknowledges is none."""
-    found = levels.find(clauses_of(said.wordless), "zh") if said.han else None
+    clauses = clauses_of(said.wordless)
+    found = levels.find(clauses, "zh") if said.han else None
     if found is None and said.words:
-        found = levels.find(clauses_of(said.latin if said.wordless == said.text else said.wordless), "en")
+        found = levels.find(clauses, "en") or (None if said.han else levels.find(clauses, "zh"))
     if found is not None and found.whole and _only_acknowledges(said, found):
         return None
     return found

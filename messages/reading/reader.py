@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from messages.keywords import bare, command_of_bare
-from messages.reading import alerts, faces, feelings, intents, ratings, scales
+from messages.reading import alerts, faces, feelings, intents, numbers, ratings, scales
 from messages.reading.feelings import NOTHING_FELT, Felt
 from messages.reading.intents import Wants
 from messages.reading.normalise import Message, message
@@ -72,7 +72,7 @@ def _command(said: Message, question: Question) -> Intent | None:
 def _decide(said: Message, question: Question, rating: Rating, wants: Wants, felt: Felt) -> _Decision:
     if wants.intent is not None:
         return _wanted(wants, rating, felt)
-    if rating.is_given:
+    if rating.is_given and not (felt.sarcastic and rating.level is not None and rating.level > 3):
         return _scored(rating, felt)
     if question.scale is Scale.TEXT:
         return _open_text(said, felt)
@@ -103,7 +103,11 @@ def _scored(rating: Rating, felt: Felt) -> _Decision:
 
 def _beyond(rating: Rating, felt: Felt) -> tuple[Category, ...]:
     """What is said beyond the rating; a bare level word says nothing beyond it."""
-    return () if rating.whole else felt.categories()
+    if rating.whole:
+        return ()
+    if rating.level is not None and rating.confidence < NEEDS_PERSON_BELOW:
+        return (Category.COMPLAINT, Category.PRAISE)
+    return felt.categories()
 
 
 def _answers_nothing(said: Message) -> _Decision | None:
@@ -132,14 +136,14 @@ def _open_text(said: Message, felt: Felt) -> _Decision:
     if nothing is not None:
         return _Decision(Intent.COMMENT, 0.9, (f"nothing to add: {nothing}",))
     level = ratings.level_of(said)
-    if level is not None and level.whole:
+    if level is not None and level.whole and not felt.sarcastic:
         return _of_level(level.level, f"level word {level.words}")
     if said.faces and intents.is_empty(said.wordless):
         return _of_level(faces.level_of(said.faces), "face")
     unclear = _answers_nothing(said)
     if unclear is not None:
         return unclear
-    if intents.is_empty(said.text):
+    if intents.is_empty(said.text) or numbers.is_alone(said.latin):
         return _Decision(Intent.UNCLEAR, 0.9, ("no words",))
     question = intents.asks(said)
     if question is not None and not felt.is_anything:
@@ -153,6 +157,7 @@ def _of_level(level: float, because: str) -> _Decision:
     return _Decision(Intent.COMMENT, 0.85, (because,), categories=(category,) if category else (), level=level)
 
 
+_SATISFIED = re.compile(r"不?满意|不满(?!\d)|\b(?:dis|un)?satisfied\b|\b(?:un)?happy\b")
 _SAID_SORRY = re.compile(
     r"(?:不好意思|对不起|抱歉)?[,， ]*(?:打|写|按|点|选|回|发|输|说|弄|搞|看)?错了?(?=[,，。 :!]|应该|是|$|\d)|不对|手误|手滑"
     r"|\b(?:sorry|oops|mistake|mistyped|wrong (?:button|number|one)|typo|i meant)\b"
@@ -174,8 +179,7 @@ def _rest(text: str, wants: Wants, rating: Rating) -> str:
         text = text.replace(wants.words, ",")
     if rating.words and not rating.whole:
         text = text.replace(rating.words, ",", 1)
-        if rating.level is None:
-            text = _SAID_SORRY.sub(",", text)
+        text = _SAID_SORRY.sub(",", text) if rating.level is None else _SATISFIED.sub(",", text)
     return text
 
 

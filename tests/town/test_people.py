@@ -10,7 +10,7 @@ from sqlmodel import select
 from bot.clock import SimulatedClock
 from bot.journey.intake import normalise_phone
 from bot.runtime import Runtime
-from bot.store import customers, events, follow_ups
+from bot.store import agenda, customers, events
 from bot.store.tables import CustomerRow, EnrolmentRow, EventRow, FollowUpRow, ProgramVersionRow
 from bot.town import history
 from bot.town.people import STAFF, Counts, first_moment, inhabitants, load_demonstration
@@ -98,7 +98,7 @@ def test_an_empty_database_is_filled_once(runtime: Runtime, clock: SimulatedCloc
         assert sum(row.marketing_consent_at is not None for row in people) > 80
         assert len(customers.unreachable(session)) == 2
         # and only what is recent is followed up; nothing is listed as missed
-        assert follow_ups.next_due(session) is not None
+        assert agenda.read(session).follow_up is not None
         planned = session.exec(select(FollowUpRow)).all()
         assert 60 < len(planned) < 200
         assert all(row.due_at > clock.now() for row in planned)

@@ -13,7 +13,7 @@ from sqlmodel import SQLModel, select
 from bot.config import Settings
 from bot.journey import replies
 from bot.runtime import Runtime
-from bot.store import inbound, messages, staff, surveys, tickets
+from bot.store import agenda, staff, surveys, tickets
 from bot.store.db import MEMORY
 from bot.store.tables import InboundRow, MessageRow, PingRow, SurveyRow, TicketRow, TrailRow
 from bot.town import answering
@@ -113,9 +113,9 @@ def test_nothing_is_late_lost_or_in_doubt(lived: tuple[Runtime, Town]) -> None:
     states = {row.state for row in everything(runtime, MessageRow)}
     assert states <= {"delivered", "suppressed", "ready"}
     with runtime.db.read() as session:
-        assert inbound.first_unread(session) is None
-        waits = messages.next_ready(session)
-    assert waits is None or waits > town.now()
+        waiting = agenda.read(session)
+    assert waiting.unread is None
+    assert waiting.outbox is None or waiting.outbox > town.now()
 
 
 # ----- time
