@@ -284,7 +284,7 @@ def _opt_out(session: Session, subject: Subject, because: str) -> None:
     purposes = [str(purpose) for purpose in AUTOMATIC]
     waiting = messages.cancel_waiting(session, customer_id, purposes, "opted out")
     follow_ups.settle(session, [row.follow_up_id for row in waiting if row.follow_up_id], FollowUpState.SUPPRESSED)
-    for row in follow_ups.cancel_all(session, customer_id, "opted out", purposes):
+    for row in follow_ups.suppress(session, customer_id, "opted out", purposes):
         note(session, subject, "skipped", "opted out", flow=row.flow, follow_up_id=row.id, program_id=row.program_id)
 
 

@@ -15,7 +15,7 @@ import phonenumbers
 from sqlmodel import Session
 
 from bot.journey.apply import apply, note
-from bot.journey.subject import Subject, enrol, facts_of, first_class
+from bot.journey.subject import Subject, enrol, facts_of, first_class, follow_up_line
 from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.store import agenda, customers, events, follow_ups, settings, trail
@@ -529,26 +529,9 @@ def cancel_event(runtime: Runtime, source: str, external_id: str, because: str) 
         if event is None:
             return 0
         events.cancel(session, event.id, now)
-        cancelled = 0
-        for in_force in runtime.shelf.in_force:
-            rows = follow_ups.cancel(session, event.customer_id, in_force.program.id, (), because, event_id=event.id)
-            cancelled += len(rows)
-            trail.write(
-                session,
-                [
-                    trail.line(
-                        now,
-                        "cancelled",
-                        because,
-                        customer_id=row.customer_id,
-                        program_id=row.program_id,
-                        flow=row.flow,
-                        follow_up_id=row.id,
-                    )
-                    for row in rows
-                ],
-            )
-    return cancelled
+        rows = follow_ups.cancel_event(session, event.customer_id, event.id, because)
+        trail.write(session, [follow_up_line(now, "cancelled", because, row) for row in rows])
+    return len(rows)
 
 
 # ----- step 2 for many: festivals, cadences, silences, samples

@@ -16,7 +16,7 @@ from sqlmodel import Session
 
 from bot.journey import wording
 from bot.journey.apply import set_class
-from bot.journey.subject import Subject
+from bot.journey.subject import Subject, follow_up_line
 from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.store import customers, events, follow_ups, messages, surveys, tickets, trail
@@ -328,18 +328,3 @@ def _words(send: _Send, survey: SurveyRow | None) -> dict[str, Any]:
         event=subject.event,
     )
     return wording.compose(subject.runtime, program, send.step.template, customer.language, customer.zone, variables)
-
-
-def follow_up_line(at: datetime, what: str, because: str, row: FollowUpRow, **known: Any) -> dict[str, Any]:
-    """A line of the trail about one follow-up."""
-    return trail.line(
-        at,
-        what,
-        because,
-        customer_id=row.customer_id,
-        program_id=row.program_id,
-        flow=row.flow,
-        follow_up_id=row.id,
-        ticket_id=row.ticket_id,
-        **known,
-    )

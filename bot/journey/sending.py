@@ -20,7 +20,8 @@ from sqlmodel import Session
 
 from bot.channels.contract import Accepted, Channel, NotSent, Outcome, Outgoing, Refused, Trace, Unknown
 from bot.journey.apply import AUTOMATIC
-from bot.journey.outreach import BATCH, Step, follow_up_line
+from bot.journey.outreach import BATCH, Step
+from bot.journey.subject import follow_up_line
 from bot.runtime import Runtime
 from bot.store import customers, follow_ups, messages, settings, surveys, tickets, trail
 from bot.store.agenda import STOPPED
@@ -246,7 +247,7 @@ def _note_refused(session: Session, runtime: Runtime, row: MessageRow, outcome: 
     if outcome.opted_out and row.customer_id:
         customers.note_consent(session, row.customer_id, "withdrawn", "all", "provider", now, outcome.because)
         purposes = [str(purpose) for purpose in AUTOMATIC]
-        follow_ups.cancel_all(session, row.customer_id, "opted out at the provider", purposes)
+        follow_ups.suppress(session, row.customer_id, "opted out at the provider", purposes)
     trail.write(session, [_message_line(now, "unreachable", outcome.because, row)])
 
 

@@ -10,8 +10,8 @@ from sqlmodel import Session
 
 from bot.runtime import Runtime
 from bot.shelf import InForce
-from bot.store import customers
-from bot.store.tables import CustomerRow, EnrolmentRow, EventRow, InboundRow, SurveyRow, TicketRow
+from bot.store import customers, trail
+from bot.store.tables import CustomerRow, EnrolmentRow, EventRow, FollowUpRow, InboundRow, SurveyRow, TicketRow
 from flows.calendar import Calendar
 from flows.events import Customer
 from flows.program import Program
@@ -71,3 +71,18 @@ def first_class(program: Program, attributes: Mapping[str, Any]) -> str | None:
     """The class of somebody who comes without one."""
     class_ = program.classes.default if program.classes.names else attributes.get("class")
     return class_ if isinstance(class_, str) else None
+
+
+def follow_up_line(at: datetime, what: str, because: str, row: FollowUpRow, **known: Any) -> dict[str, Any]:
+    """A line of the trail about one follow-up."""
+    return trail.line(
+        at,
+        what,
+        because,
+        customer_id=row.customer_id,
+        program_id=row.program_id,
+        flow=row.flow,
+        follow_up_id=row.id,
+        ticket_id=row.ticket_id,
+        **known,
+    )

@@ -247,32 +247,35 @@ def _defer() -> Any:
 
 
 def cancel(
-    session: Session, customer_id: int, program_id: str, flows: Sequence[str], because: str, *, event_id: int = 0
+    session: Session, customer_id: int, program_id: str, flows: Sequence[str], because: str
 ) -> list[FollowUpRow]:
-    """Cancel what is planned and not yet in the outbox; the rows that were."""
-    statement = select(FollowUpRow).where(
-        FollowUpRow.customer_id == customer_id,
-        FollowUpRow.program_id == program_id,
-        FollowUpRow.state == FollowUpState.PLANNED,
-    )
-    if flows:
-        statement = statement.where(col(FollowUpRow.flow).in_(flows))
-    if event_id:
-        statement = statement.where(FollowUpRow.event_id == event_id)
-    rows = session.exec(statement).all()
+    """Cancel what these flows have planned and not yet put into the outbox; the rows that were."""
+    planned = _planned(session, customer_id)
+    rows = [row for row in planned if row.program_id == program_id and row.flow in flows]
     return [row for row in rows if move(session, FollowUpRow, row.id, FollowUpState.CANCELLED, reason=because)]
 
 
-def cancel_all(session: Session, customer_id: int, because: str, purposes: Sequence[str]) -> list[FollowUpRow]:
+def cancel_event(session: Session, customer_id: int, event_id: int, because: str) -> list[FollowUpRow]:
+    """Cancel what an event has planned, in every program (R19)."""
+    rows = [row for row in _planned(session, customer_id) if row.event_id == event_id]
+    return [row for row in rows if move(session, FollowUpRow, row.id, FollowUpState.CANCELLED, reason=because)]
+
+
+def suppress(session: Session, customer_id: int, because: str, purposes: Sequence[str]) -> list[FollowUpRow]:
     """Suppress everything of these purposes that is planned for a customer, in every program (R84)."""
-    rows = session.exec(
-        select(FollowUpRow).where(
-            FollowUpRow.customer_id == customer_id,
-            FollowUpRow.state == FollowUpState.PLANNED,
-            col(FollowUpRow.purpose).in_(purposes),
-        )
-    ).all()
+    rows = [row for row in _planned(session, customer_id) if row.purpose in purposes]
     return [row for row in rows if move(session, FollowUpRow, row.id, FollowUpState.SUPPRESSED, reason=because)]
+
+
+def _planned(session: Session, customer_id: int) -> Sequence[FollowUpRow]:
+    return session.execute(_planned_for(), {"customer": customer_id}).scalars().all()
+
+
+@cache
+def _planned_for() -> Any:
+    return select(FollowUpRow).where(
+        FollowUpRow.customer_id == bindparam("customer"), FollowUpRow.state == FollowUpState.PLANNED
+    )
 
 
 def settle(session: Session, follow_up_ids: Sequence[int], target: FollowUpState, **values: Any) -> int:

@@ -112,28 +112,30 @@ def plan_pings(session: Session, ticket_id: int, round_: int, pings: Iterable[Pl
 
 
 def due_pings(session: Session, now: datetime, limit: int) -> Sequence[PingRow]:
-    statement = for_update(
-        session,
-        select(PingRow)
-        .where(stands(table_of(PingRow), PingState.PLANNED), col(PingRow.due_at) <= now)
-        .order_by(col(PingRow.due_at), col(PingRow.id))
-        .limit(limit),
-        skip_locked=True,
-    )
-    return session.execute(statement).scalars().all()
+    """Pings whose time has come, oldest first."""
+    return _pings(session, _due(PingState.PLANNED, "due_at"), now, limit)
 
 
 def silent_pings(session: Session, now: datetime, limit: int) -> Sequence[PingRow]:
     """Pings that nobody acknowledged in time (R144)."""
-    statement = for_update(
-        session,
+    return _pings(session, _due(PingState.SENT, "passes_on_at"), now, limit)
+
+
+def _pings(session: Session, statement: Any, now: datetime, limit: int) -> Sequence[PingRow]:
+    locking = for_update(session, statement, skip_locked=True)
+    return session.execute(locking, {"now": now, "most": limit}).scalars().all()
+
+
+@cache
+def _due(state: PingState, column: str) -> Any:
+    table = table_of(PingRow)
+    at = table.c[column]
+    return (
         select(PingRow)
-        .where(stands(table_of(PingRow), PingState.SENT), col(PingRow.passes_on_at) <= now)
-        .order_by(col(PingRow.passes_on_at))
-        .limit(limit),
-        skip_locked=True,
+        .where(stands(table, state), at <= bindparam("now", type_=at.type))
+        .order_by(at, table.c.id)
+        .limit(bindparam("most"))
     )
-    return session.execute(statement).scalars().all()
 
 
 def move_ping(session: Session, ping_id: int, target: PingState, **values: Any) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func, or_
+from sqlalchemy import ColumnElement, Select, func, or_
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
@@ -58,15 +58,15 @@ class Counters:
 
 def counters(session: Session, day_start: datetime, now: datetime, soon: datetime) -> Counters:
     """Counted now; `soon` is until when a call is due soon."""
-    left = core_select(func.count()).where(col(MessageRow.sent_at).is_not(None), MessageRow.customer_id != 0)
-    heard = core_select(func.count()).where(InboundRow.customer_id != 0)
+    left = core_select(func.count()).where(col(MessageRow.sent_at).is_not(None), col(MessageRow.customer_id) != 0)
+    heard = core_select(func.count()).where(col(InboundRow.customer_id) != 0)
     to_call = core_select(func.count()).where(col(TicketRow.state).in_(TO_DO))
     usable = select(ContactPointRow.customer_id).where(col(ContactPointRow.suppressed_at).is_(None))
     silent = core_select(func.count()).select_from(CustomerRow).where(col(CustomerRow.id).not_in(usable))
     by_level = surveys.counts_by_level(session)
 
-    def count(statement: object) -> int:
-        return int(session.execute(statement).scalar_one())  # type: ignore[call-overload]
+    def count(statement: Select[tuple[int]]) -> int:
+        return session.execute(statement).scalar_one()
 
     return Counters(
         customers=customers.count(session),
@@ -78,8 +78,8 @@ def counters(session: Session, day_start: datetime, now: datetime, soon: datetim
         to_call=count(to_call),
         due_soon=count(to_call.where(col(TicketRow.due_at) <= soon, col(TicketRow.due_at) > now)),
         overdue=count(to_call.where(col(TicketRow.due_at) <= now)),
-        resolved=count(core_select(func.count()).where(TicketRow.state == TicketState.RESOLVED)),
-        waiting=count(core_select(func.count()).select_from(InboundRow).where(InboundRow.state == "person")),
+        resolved=count(core_select(func.count()).where(col(TicketRow.state) == TicketState.RESOLVED)),
+        waiting=count(core_select(func.count()).select_from(InboundRow).where(col(InboundRow.state) == "person")),
         unreachable=count(silent),
     )
 
@@ -211,7 +211,7 @@ def count_customers(session: Session, words: str) -> int:
     return int(session.execute(statement).scalar_one())
 
 
-def _named(words: str) -> object:
+def _named(words: str) -> ColumnElement[bool]:
     """The condition of `customers.search`: name, external id or address holds the words."""
     pattern = f"%{words.replace('%', '').replace('_', '')}%"
     addresses = select(ContactPointRow.customer_id).where(col(ContactPointRow.address).like(pattern))

@@ -53,7 +53,9 @@ async def serve_town(host: str, port: int, folder: Path = Path("var"), fresh: bo
     _prepare(folder, fresh)
     settings = town_settings(folder, address)
     runtime, town, counts = await asyncio.to_thread(open_town, settings)
-    config = uvicorn.Config(make_app(runtime, town), log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+    # the pages log their own errors; uvicorn would add one for each page that is still open when the town closes
+    app = make_app(runtime, town)
+    config = uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=1)
     _say(address, folder, counts, town.now())
     try:
         async with town.alive():

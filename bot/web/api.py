@@ -197,7 +197,7 @@ def _fault(model: type[BaseModel], item: Any) -> dict[str, str]:
 
 
 def _odd_values(value: Any, field: str) -> Any:
-    """What JSON can say and no database can keep: lone surrogates, NUL, numbers beyond exactness, years beyond dates."""
+    """What JSON can say and no database can keep: half characters, NUL, inexact numbers, years beyond dates."""
     if isinstance(value, str):
         if any("\ud800" <= char <= "\udfff" for char in value):
             yield {"field": field, "reason": "holds half a character (a lone surrogate)", "remedy": "send whole UTF-8"}

@@ -17,7 +17,7 @@ YEAR = 365 * 24 * 3600
 
 
 @router.get("/login")
-def sign_in_page(request: Request, next: str = "/") -> Response:  # noqa: A002 - the name in the address
+def sign_in_page(request: Request, next: str = "/") -> Response:
     site = site_of(request)
     if not site.gate.has_password:
         return RedirectResponse("/", 303)

@@ -5,8 +5,8 @@ it does not, and the time is the customer's. Nothing is left out on a customer's
 joined to it (why the bot said something, with the text that it said).
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,27 +15,47 @@ from bot.store.views import Story
 from bot.web.site import Site
 from bot.web.words import Words
 
-LIVELY = (
-    "message", "resurvey", "reply", "answer", "comment", "ticket", "ticket_note", "ping", "passed_on", "claimed", "acknowledged",
-    "given_back", "resolved", "round", "closed", "opted_out", "opted_in", "held", "missed", "skipped", "moved", "unreachable",
-    "suppressed", "class", "event", "alert", "notice", "planned", "lapsed",
-)  # fmt: skip
+_LOOKS: Mapping[str, tuple[str, str]] = {
+    "planned": ("calendar", "calm"),
+    "message": ("send", "info"),
+    "resurvey": ("again", "info"),
+    "skipped": ("skip", "calm"),
+    "moved": ("clock", "calm"),
+    "missed": ("skip", "warn"),
+    "cancelled": ("cross", "calm"),
+    "done": ("check", "calm"),
+    "unreachable": ("nophone", "warn"),
+    "retry": ("again", "calm"),
+    "held": ("hand", "warn"),
+    "lapsed": ("clock", "calm"),
+    "event": ("bolt", "calm"),
+    "reply": ("reply", "info"),
+    "answer": ("star", "calm"),
+    "comment": ("reply", "calm"),
+    "said": ("send", "calm"),
+    "survey": ("check", "calm"),
+    "opted_out": ("bell-off", "warn"),
+    "opted_in": ("bell", "calm"),
+    "suppressed": ("nophone", "warn"),
+    "ticket": ("flag", "bad"),
+    "ticket_note": ("flag", "bad"),
+    "alert": ("bell", "bad"),
+    "round": ("again", "bad"),
+    "closed": ("check", "good"),
+    "ping": ("bell", "warn"),
+    "passed_on": ("bell", "warn"),
+    "claimed": ("hand", "info"),
+    "acknowledged": ("check", "info"),
+    "given_back": ("hand", "calm"),
+    "resolved": ("phone", "good"),
+    "class": ("tag", "calm"),
+    "ignored": ("dots", "calm"),
+    "notice": ("dots", "calm"),
+}
+"""Kind of line -> (icon, tone)."""
+_QUIET = frozenset({"said", "survey", "cancelled", "done", "retry", "ignored"})
+LIVELY = tuple(what for what in _LOOKS if what not in _QUIET)
 """Kinds of lines that the town's stream shows."""
-
-_ICONS = {
-    "planned": "calendar", "message": "send", "resurvey": "again", "skipped": "skip", "moved": "clock", "missed": "skip",
-    "cancelled": "cross", "done": "check", "unreachable": "nophone", "retry": "again", "held": "hand", "lapsed": "clock",
-    "event": "bolt", "reply": "reply", "answer": "star", "comment": "reply", "said": "send", "survey": "check",
-    "opted_out": "bell-off", "opted_in": "bell", "suppressed": "nophone", "ticket": "flag", "ticket_note": "flag",
-    "alert": "bell", "round": "again", "closed": "check", "ping": "bell", "passed_on": "bell", "claimed": "hand",
-    "acknowledged": "check", "given_back": "hand", "resolved": "phone", "class": "tag", "ignored": "dots", "notice": "dots",
-}  # fmt: skip
-_TONES = {
-    "ticket": "bad", "round": "bad", "alert": "bad", "ticket_note": "bad", "closed": "good", "resolved": "good",
-    "claimed": "info", "ping": "warn", "passed_on": "warn", "held": "warn", "unreachable": "warn", "missed": "warn",
-    "opted_out": "warn", "suppressed": "warn", "message": "info", "resurvey": "info", "reply": "info", "planned": "calm",
-    "acknowledged": "info",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -60,8 +80,6 @@ class Line:
     due: datetime | None = None
     flow: str = ""
     program_id: str = ""
-    state: str = ""
-    extra: tuple[str, ...] = field(default=())
 
 
 class Teller:
@@ -75,12 +93,13 @@ class Teller:
         what = row.what
         person = self._story.people.get(row.customer_id)
         message = self._story.texts.get(row.message_id)
+        icon, tone = _LOOKS.get(what, ("dots", "calm"))
         line = Line(
             id=row.id,
             at=row.at,
             what=what,
-            icon=_ICONS.get(what, "dots"),
-            tone=_TONES.get(what, "calm"),
+            icon=icon,
+            tone=tone,
             text=self._text(row, message),
             why=self._why(row),
             said=message.body if message is not None else "",
@@ -215,7 +234,6 @@ def planned_lines(site: Site, words: Words, rows: Iterable[FollowUpRow]) -> list
             due=row.due_at,
             flow=site.flow_title(row.program_id, row.flow, words, row.occasion),
             program_id=row.program_id,
-            extra=("set",),
         )
         for row in rows
     ]

@@ -99,7 +99,9 @@ def _about(request: Request, site: Site, customer_id: int, oldest_first: bool) -
 
 def _by_day(lines: list[Line], zone: str) -> list[tuple[date, list[Line]]]:
     """The lines under the days on which they happened where the customer lives."""
-    return [(day, list(group)) for day, group in groupby(lines, key=lambda line: line.at.astimezone(ZoneInfo(zone)).date())]
+    return [
+        (day, list(group)) for day, group in groupby(lines, key=lambda line: line.at.astimezone(ZoneInfo(zone)).date())
+    ]
 
 
 def _chances(site: Site, words: Words, person: CustomerRow, enrolments: Any) -> list[Chance]:

@@ -71,7 +71,7 @@ def show_phone(request: Request, address: str) -> Response:
     site = site_of(request)
     words = words_for(request)
     screen = _screen(site, words, address)
-    return site.console_page(request, "phone.html", **screen, **_behind(site, words, screen["owner"]))
+    return site.console_page(request, "phone.html", **(screen | _behind(site, words, screen["owner"])))
 
 
 @router.get("/phone/{address}/thread")
@@ -178,9 +178,7 @@ def _bubbles(texts: tuple[Text, ...], words: Words, zone: str, public_url: str) 
     for text in texts:
         at = datetime.fromisoformat(text.at)
         day = words.day(at.astimezone(ZoneInfo(zone)).date())
-        bubbles.append(
-            Bubble(linked(text.body, public_url), text.direction == "out", at, day if day != last else "")
-        )
+        bubbles.append(Bubble(linked(text.body, public_url), text.direction == "out", at, day if day != last else ""))
         last = day
     return bubbles
 

@@ -45,12 +45,12 @@ class Filters:
 
 
 @router.get("/queue")
-def show_queue(request: Request, state: str = "to_call", role: str = "", staff: str = "") -> Response:  # noqa: A002
+def show_queue(request: Request, state: str = "to_call", role: str = "", staff: str = "") -> Response:
     return queue_page(request, _filters(request, state, role, staff))
 
 
 @router.get("/queue/list")
-def show_list(request: Request, state: str = "to_call", role: str = "", staff: str = "") -> Response:  # noqa: A002
+def show_list(request: Request, state: str = "to_call", role: str = "", staff: str = "") -> Response:
     """The list alone, fetched again whenever something has happened."""
     site = site_of(request)
     return site.piece(request, "part_queue.html", **_list(request, site, _filters(request, state, role, staff)))
@@ -71,10 +71,8 @@ def queue_page(request: Request, filters: Filters | None = None, *, trouble: str
 def _filters(request: Request, state: str, role: str, holder: str) -> Filters:
     """The filters as asked for; what is unknown is left out. `mine` stands for the visitor."""
     me = site_of(request).me(request)
-    if holder == "mine":
-        chosen = me.id if me else 0
-    else:
-        chosen = int(holder) if holder.isdecimal() and len(holder) < 12 else 0
+    named = int(holder) if holder.isdecimal() and len(holder) < 12 else 0
+    chosen = (me.id if me else 0) if holder == "mine" else named
     return Filters(state if state in STATES else "to_call", role[:64].replace("\x00", ""), chosen)
 
 

@@ -41,7 +41,7 @@ HEADERS = {
 
 
 def make_app(runtime: Runtime, town: TownControls | None = None, real: Clock | None = None) -> FastAPI:
-    """The web server of a runtime. `town`: its clock may be pushed. `real`: the machine's clock, for visits and limits."""
+    """The web server of a runtime. `town`: a clock to push. `real`: the machine's own, for visits and limits."""
     runtime.shelf.refresh()
     site = Site(runtime, Gate(runtime.settings, real or SystemClock()), town)
     app = FastAPI(title="Huifang", docs_url=None, redoc_url=None, openapi_url=None)

@@ -4,7 +4,7 @@ Endpoints are plain functions in the server's thread pool; `at_once` runs a coro
 """
 
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import resources
@@ -69,7 +69,7 @@ class Site:
         found = self.runtime.channels.get(channel)
         return found if isinstance(found, Simulator) else None
 
-    def at_once(self, job: Callable[..., Awaitable[Any]], *args: Any) -> None:
+    def at_once(self, job: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
         """Run a coroutine function on the server's event loop and wait for it."""
         anyio.from_thread.run(job, *args)
 

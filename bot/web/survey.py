@@ -77,7 +77,15 @@ def show_survey(request: Request, token: str, step: str = "") -> Response:
         return _page(site, request, "done", **common, low=low, call_before=call_before, customer_zone=sheet.zone)
     if answered:
         return _page(
-            site, request, "more", **common, low=low, call_before=call_before, customer_zone=sheet.zone, first=first, more=more
+            site,
+            request,
+            "more",
+            **common,
+            low=low,
+            call_before=call_before,
+            customer_zone=sheet.zone,
+            first=first,
+            more=more,
         )
     return _page(site, request, "ask", **common, first=first)
 
@@ -130,7 +138,9 @@ def _questions(program: Program, sheet: views.Sheet, words: Words) -> tuple[Aske
 
 def _asked(program: Program, question: Question, words: Words, given: Mapping[str, str]) -> Asked:
     text = _HINT.sub("", program.text(question.text, words.language)).rstrip("，,;； ")
-    return Asked(question.id, text, str(question.scale), tuple(tiles_of(question.scale, words)), given.get(question.id, ""))
+    return Asked(
+        question.id, text, str(question.scale), tuple(tiles_of(question.scale, words)), given.get(question.id, "")
+    )
 
 
 def tiles_of(scale: Scale, words: Words) -> list[Tile]:
@@ -169,9 +179,7 @@ def _scores(program: Program, sheet: views.Sheet, fields: FormData) -> dict[str,
 def _is_low(program: Program, sheet: views.Sheet) -> bool:
     survey = program.surveys[sheet.survey.survey]
     known = {question.id: question for question in survey.questions}
-    return any(
-        is_low(program.replies.low, row.points, row.level, known.get(row.question)) for row in sheet.answers
-    )
+    return any(is_low(program.replies.low, row.points, row.level, known.get(row.question)) for row in sheet.answers)
 
 
 def _company(program: Program, words: Words) -> str:

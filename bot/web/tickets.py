@@ -117,9 +117,7 @@ def _act(
     return RedirectResponse(back, 303)
 
 
-def _run(
-    runtime: Runtime, action: Callable[..., None], ticket_id: int, staff_id: int, words: tuple[str, ...]
-) -> None:
+def _run(runtime: Runtime, action: Callable[..., None], ticket_id: int, staff_id: int, words: tuple[str, ...]) -> None:
     if ticket_id >= 2**62:
         raise NotFound(f"there is no ticket {ticket_id}")
     action(runtime, ticket_id, staff_id, *words)

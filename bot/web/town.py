@@ -34,9 +34,7 @@ def show_town(request: Request) -> Response:
         houses = views.customer_phones(session, limit=HOUSES)
         crew = views.staff_phones(session)
     lines = stream_lines(tell(site, words, story), story)[-FIRST_LINES:][::-1]
-    return site.console_page(
-        request, "town.html", lines=lines, houses=houses, crew=crew, rates=RATES, **_figures(site)
-    )
+    return site.console_page(request, "town.html", lines=lines, houses=houses, crew=crew, rates=RATES, **_figures(site))
 
 
 @router.get("/town/figures")
@@ -87,4 +85,3 @@ def advance(request: Request, fields: Annotated[FormData, Depends(form)]) -> Res
 
 def _back(fields: FormData) -> Response:
     return RedirectResponse(local_path(str(fields.get("back", "/"))), 303)
-

@@ -22,6 +22,9 @@ _AFTER = frozenset({"after", "filler", "emphasis", "stronger_after"})
 _NEGATIONS = frozenset({"negation", "soft_negation", "hard_negation"})
 
 
+_FAMILY = re.compile(r"满|意|不爽|satis|happy|pleased|impress|disappoint|content|displeas|disgruntl|let ?down|upset|frustrat|annoyed")
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """A level found in the text; `whole` when the reply says nothing else; `family` is the core word's list."""
@@ -44,6 +47,7 @@ class Grammar:
     sarcastic_after: re.Pattern[str]
     earlier: re.Pattern[str]
     by_word: bool
+    short: int
 
 
 @cache
@@ -65,6 +69,7 @@ def grammar(language: str) -> Grammar:
         sarcastic_after=_beginning(spec["sarcastic_after"]),
         earlier=_beginning(spec["earlier"]),
         by_word=by_word,
+        short=60 if by_word else 14,
     )
 
 
@@ -119,6 +124,9 @@ def find(clauses: tuple[str, ...], language: str) -> Level | None:
     if len(clauses) > 1 and how.earlier.search(clauses[0]):
         clauses = clauses[1:]
     for clause in clauses:
+        if len(clause) > how.short and not _FAMILY.search(clause):
+            only_evaluation = False
+            continue
         pieces = list(_cut(clause, how))
         whole = _read_whole(pieces, how, clause)
         if whole is not None:

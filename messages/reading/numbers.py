@@ -25,6 +25,7 @@ class Given:
     words: str
     sure: bool = True
     off_scale: bool = False
+    alone: bool = False
 
 
 _HAS_NUMBER = re.compile(rf"[\d{HAN}⭐★*💯满负]|one|two|three|four|five|six|seven|eight|nine|ten|zero|star|mark|hundred|full|max|top|perfect")
@@ -32,6 +33,7 @@ _STARS = re.compile(r"(?:[⭐★] ?)+(?P<half>[½]|半|\.5)?")
 _ASTERISKS = re.compile(r"\*{2,5}(?P<half>)")
 _REPEATED = re.compile(r"^(\d{1,2})(?:[ ,，.!。]+\1)+[ .!。]*$")
 _ENUMERATION = re.compile(r"1[.、)]\s*[^\d\s].+2[.、)]\s*[^\d\s]")
+_BARE = re.compile(r"(\d{1,3}(?:\.\d)?) ?分?[。.!~]*")
 _STARRED = re.compile(r"星|⭐|★|star")
 _WORDS = re.compile(r"[a-z]+")
 
@@ -55,6 +57,9 @@ def find(text: str, question: Question) -> Given | None:
     """The rating that a text (without apostrophes) gives, or None."""
     if question.scale is Scale.TEXT or not _HAS_NUMBER.search(text):
         return None
+    bare = _BARE.fullmatch(text)
+    if bare and scales.is_on(question.scale, float(bare[1])):
+        return Given(scales.tidy(float(bare[1])), text, alone=True)
     if any(pattern.fullmatch(text) for pattern in _patterns("echo")):
         return Given(None, text, off_scale=True)
     if _ENUMERATION.search(text):

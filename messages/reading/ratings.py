@@ -47,6 +47,8 @@ def find(said: Message, question: Question) -> Rating:
     if question.scale is Scale.YESNO:
         return _yes_or_no(said)
     given = numbers.find(said.latin, question)
+    if given is not None and given.alone:
+        return Rating(given.score, confidence=0.99, because=f"number {given.words}", words=given.words, whole=True)
     if given is not None and given.off_scale:
         return Rating(off_scale=True, because=f"{given.words} is not on the scale {question.scale}")
     level = level_of(said)

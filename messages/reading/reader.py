@@ -49,6 +49,9 @@ def read(text: str, question: Question) -> Reading:
             because=(f"keyword {said.text[:40]}",),
         )
     rating = ratings.find(said, question)
+    if rating.whole and rating.confidence >= NEEDS_PERSON_BELOW:
+        decision = _Decision(Intent.SCORE, rating.confidence, (rating.because,), rating=rating)
+        return _laid_out(decision, said, question, NOTHING_FELT)
     wants = intents.wants(said)
     felt = _felt(said, wants, rating)
     decision = _decide(said, question, rating, wants, felt)
