@@ -65,7 +65,9 @@ def phone_ledger(settings: Settings) -> Path | None:
     return Path(url.database).with_suffix(".phones")
 
 
-def simulated_runtime(settings: Settings, db: Database, clock: Clock, programs: tuple[str, ...], seed: int) -> Runtime:
+def simulated_runtime(
+    settings: Settings, db: Database, clock: Clock, programs: tuple[str, ...], seed: int | None
+) -> Runtime:
     """A runtime for a rehearsal: a throw-away database, phones in memory, dice with a seed."""
     simulator = Simulator(clock, name="sms")
     channels: dict[str, Channel] = dict.fromkeys(CHANNELS, simulator)

@@ -200,6 +200,16 @@ _EXAMPLES = {
 def _check_flow(program: Program, flow: Flow, path: Path, fault: Callable[[Path, str, str], Fault]) -> Iterator[Fault]:
     if flow.id == RESURVEY:
         yield fault((*path, "id"), f"{RESURVEY!r} is the name of what asks again", "choose another")
+    if flow.after_field:
+        fields = (
+            program.events[flow.on.event].fields
+            if isinstance(flow.on, AfterEvent) and flow.on.event in program.events
+            else {}
+        )
+        if fields.get(flow.after_field) != "number":
+            yield fault(
+                (*path, "after_field"), f"{flow.after_field!r} is no number field of the event", _one_of(fields)
+            )
     if flow.after.is_time and not isinstance(flow.on, AfterEvent):
         yield fault((*path, "after"), f"{flow.after} is a time; this trigger counts days", "write days, such as 1d")
     if flow.deadline and flow.deadline.is_time and not (flow.after.is_time or flow.same_day):

@@ -36,6 +36,7 @@ from flows.timing import (
     add,
     add_to_instant,
     next_nominal,
+    parse_offset,
     place_day,
     place_instant,
     place_same_day,
@@ -78,17 +79,19 @@ def plan_event(program: Program, event: Event, customer: Customer, now: datetime
     return decisions
 
 
-def slot_after(program: Program, flow: Flow, occurred_at: datetime, zone: ZoneInfo, calendar: Calendar) -> Slot:
-    """When a flow that counts from an instant intends to send."""
+def slot_after(program: Program, flow: Flow, event: Event, zone: ZoneInfo, calendar: Calendar) -> Slot:
+    """When a flow that counts from an event intends to send."""
+    occurred_at, after = event.occurred_at, offset_after(flow, event)
     permits = program.permits(flow)
     event_on = occurred_at.astimezone(zone).date()
     limit = add(event_on, flow.deadline) if flow.deadline and not flow.deadline.is_time else None
     if flow.same_day:
         slot = place_same_day(occurred_at, permits=permits, calendar=calendar, zone=zone)
-    elif flow.after.is_time:
+    elif after.is_time:
         deadline = add_to_instant(occurred_at, flow.deadline, zone) if flow.deadline else None
         slot = place_instant(
-            add_to_instant(occurred_at, flow.after, zone),
+            add_to_instant(occurred_at, after, zone),
+            event_at=occurred_at,
             deadline=deadline,
             permits=permits,
             calendar=calendar,
@@ -96,9 +99,17 @@ def slot_after(program: Program, flow: Flow, occurred_at: datetime, zone: ZoneIn
         )
     else:
         slot = place_day(
-            add(event_on, flow.after), event_on=event_on, deadline=limit, permits=permits, calendar=calendar, zone=zone
+            add(event_on, after), event_on=event_on, deadline=limit, permits=permits, calendar=calendar, zone=zone
         )
     return with_expiry(slot, flow.valid_for, zone)
+
+
+def offset_after(flow: Flow, event: Event) -> Offset:
+    """How long after the event; `after_field` names a number of days that the event itself says."""
+    days = event.data.get(flow.after_field) if flow.after_field else None
+    if isinstance(days, bool) or not isinstance(days, int | float) or days < 0:
+        return flow.after
+    return parse_offset(f"{int(days)}d")
 
 
 def with_expiry(slot: Slot, valid_for: Offset, zone: ZoneInfo) -> Slot:
@@ -122,8 +133,8 @@ def released(
 def _after_event(
     program: Program, flow: Flow, event: Event, event_on: date, customer: Customer, now: datetime, calendar: Calendar
 ) -> Decision:
-    because = f"{event.type} on {event_on}, {flow.after} after"
-    slot = slot_after(program, flow, event.occurred_at, customer.zone, calendar)
+    because = f"{event.type} on {event_on}, {offset_after(flow, event)} after"
+    slot = slot_after(program, flow, event, customer.zone, calendar)
     on_time = released(slot, program, flow, now, calendar, customer.zone)
     if on_time is None:
         return Missed(flow.id, f"{because}: its time had passed when the event arrived", f"event:{event.id}")

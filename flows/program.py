@@ -121,6 +121,9 @@ class Question(Part):
     weight: float = Field(0, ge=0, le=100, description="share of the 100 points; weights of a survey sum to 100")
     critical: bool = Field(False, description="a 'no' opens a ticket (R122)")
     topic: str | None = Field(None, description="what it is about, for the queue and reports")
+    levels: Mapping[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="language -> the words that are offered, best first"
+    )
 
 
 class Survey(Part):
@@ -203,6 +206,7 @@ class Flow(Part):
         EVERYBODY, description="who is meant: a predicate over class, measures, attributes"
     )
     after: OffsetField = Field(parse_offset("0d"), description="offset from the trigger's date: 7d, 1mo, 2h")
+    after_field: str | None = Field(None, description="field of the event with a number of days, instead of `after`")
     same_day: bool = Field(False, description="send on the event day itself, two hours later, within hard hours (R31)")
     deadline: OffsetField | None = Field(None, description="within N of the event: a hard limit (R24)")
     valid_for: OffsetField = Field(
@@ -240,7 +244,6 @@ class Alert(Part):
 
     words: Mapping[str, tuple[str, ...]] = Field(description="language -> words")
     ping: tuple[str, ...] = Field(description="roles that are pinged at once")
-    opens_ticket: bool = True
 
 
 class Replies(Part):
@@ -251,6 +254,7 @@ class Replies(Part):
     thanks_satisfied: str = "thanks_satisfied"
     thanks_neutral: str = "thanks_neutral"
     apology: str = "apology"
+    ask_details: str | None = Field(None, description="template sent after the apology: what happened, who, which wish")
     alerts: Mapping[str, Alert] = Field(default_factory=dict)
     topics: Mapping[str, tuple[str, ...]] = Field(
         default_factory=dict, description="topic -> words that name it (R119)"
@@ -365,6 +369,7 @@ class Program(Part):
         return (
             *own,
             replies.apology,
+            *([replies.ask_details] if replies.ask_details else []),
             replies.thanks_satisfied,
             replies.thanks_neutral,
             self.callback.resurvey.template,

@@ -98,6 +98,9 @@ def _hear(talk: Conversation, reading: Reading, text: str, at: datetime, calenda
             yield Say("opt_out_confirmed", "opt_out", "confirmed once")
             if booked:
                 yield from _unhappy_or_done(talk, reading, booked, text, at, calendar, quiet=True)
+            elif reading.category is Category.COMPLAINT:
+                because = "a complaint beside the opt-out"
+                yield from _to_person(talk, reading, text, at, calendar, "complaint", because, quiet=True)
         case Intent.OPT_IN:
             yield OptIn("asked to get messages again")
             yield Say("opt_in_confirmed", "opt_in", "confirmed")
@@ -163,7 +166,7 @@ def scored(question: Question, value: float, because: str) -> Reading:
 def _watched(talk: Conversation, reading: Reading) -> str | None:
     """The first flag of the reply for which the program wants a person, whatever the score."""
     alerts = talk.program.replies.alerts
-    return next((flag for flag in reading.flags if flag in alerts and alerts[flag].opens_ticket), None)
+    return next((flag for flag in reading.flags if flag in alerts), None)
 
 
 def _alerts(
@@ -176,7 +179,7 @@ def _alerts(
         if alert is None:
             continue
         because = f"{flag} words in the reply"
-        if alert.opens_ticket and not in_queue:
+        if not in_queue:
             topic = score.topic_of(talk.program, text)
             yield callback.open_ticket(
                 talk.program, reading, at, talk.zone, calendar, kind=flag, topic=topic, because=because
@@ -289,6 +292,8 @@ def _to_person(
     if not quiet:
         promise = {"expected_answer_at": answer_at, "promised_at": answer_at}
         yield Say(template, "apology", "answered at once", promise)
+        if template == program.replies.apology and program.replies.ask_details and not talk.resurvey_of:
+            yield Say(program.replies.ask_details, "details", "asked what happened")
     yield CancelFollowUps("an open complaint waits for a person", _reminders(program))
 
 

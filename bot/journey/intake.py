@@ -101,7 +101,7 @@ def _accept_customers(runtime: Runtime, source: str, rows: Sequence[CustomerIn])
         good = [row for row, faults in checked if not faults]
         register = _Register.load(session, source, good)
         strangers = register.strangers(good)
-        _add_customers(session, runtime, register, [good[index] for index in strangers], now)
+        _add_customers(session, runtime, register, [good[index] for index in sorted(strangers)], now)
         verdicts = iter(
             (register.find(row), "new" if index in strangers else _meet(session, runtime, register, row, now))
             for index, row in enumerate(good)

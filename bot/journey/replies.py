@@ -15,7 +15,7 @@ import phonenumbers
 from sqlmodel import Session
 
 from bot.errors import Conflict, NotFound
-from bot.journey import callbacks
+from bot.journey import callbacks, wording
 from bot.journey.apply import apply, note
 from bot.journey.subject import Subject
 from bot.runtime import Runtime
@@ -23,6 +23,7 @@ from bot.shelf import InForce
 from bot.store import customers, follow_ups, inbound, surveys, tickets, trail
 from bot.store.tables import CustomerRow, InboundRow, SurveyRow
 from flows.program import Program
+from flows.program import Question as ProgramQuestion
 from flows.states import SurveyState
 from flows.survey import Conversation, hear, scored
 from messages.reading import Intent, Question, Reading, Scale, read
@@ -204,9 +205,17 @@ def _question(talk: Conversation, customer: CustomerRow, reply: InboundRow) -> Q
         country=country_of(reply.from_address),
         opted_out=customer.opted_out_at is not None,
         n_questions=max(1, len(open_questions)) if not talk.correcting else 1,
+        levels=levels_of(open_questions[0], customer.language) if open_questions else (),
         alert_words=alert_words(talk.program),
         survey_open=talk.survey is not None,
     )
+
+
+def levels_of(question: ProgramQuestion, language: str) -> tuple[str, ...]:
+    """The words that were offered, best first; a five-level question offers the five levels unless it says otherwise."""
+    if question.levels:
+        return question.levels.get(language) or next(iter(question.levels.values()))
+    return wording.level_words(language) if question.scale is Scale.LEVEL5 else ()
 
 
 def alert_words(program: Program) -> dict[str, tuple[str, ...]]:

@@ -51,6 +51,9 @@ def ask(program: Program, question: Question, language: str) -> str:
     """The words of a question with the hint how to answer it."""
     text = program.text(question.text, language)
     hint = scale_hint(question, language)
+    if question.levels:
+        offered = program.text({spoken: "、".join(words) for spoken, words in question.levels.items()}, language)
+        hint = f"请回复：{offered}" if language == "zh" else f"Reply: {offered.replace('、', ', ')}"
     if not hint or any(char.isdigit() for char in text):
         return text
     if language == "zh":
@@ -60,6 +63,12 @@ def ask(program: Program, question: Question, language: str) -> str:
 
 def scale_hint(question: Question, language: str) -> str:
     return _SCALE_HINT["zh" if language == "zh" else "en"][str(question.scale)]
+
+
+def level_words(language: str) -> tuple[str, ...]:
+    """The five levels as they are offered, best first (R50)."""
+    words = _LEVEL["zh" if language == "zh" else "en"]
+    return tuple(words[level] for level in (5, 4, 3, 2, 1))
 
 
 def level_word(level: int | None, language: str) -> str | None:

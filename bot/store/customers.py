@@ -101,13 +101,6 @@ def points_of(session: Session, customer_ids: Iterable[int]) -> dict[int, list[C
     return points
 
 
-def add_customer(session: Session, values: Mapping[str, Any]) -> CustomerRow:
-    row = CustomerRow(**values)
-    session.add(row)
-    session.flush()
-    return row
-
-
 def add_customers(session: Session, rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """The ids of new customers, in the order of the rows."""
     return _insert_in_order(session, CustomerRow, rows)

@@ -118,7 +118,7 @@ def plan_selection(session: Session, owner: Owner, selection: Selection, today: 
             "reason",
         ]
         statement = on_conflict_do_nothing(session, table).from_select(names, rows)
-        count = session.execute(statement).rowcount  # type: ignore[attr-defined]
+        count = session.connection().execute(statement, execution_options={"preserve_rowcount": True}).rowcount
         if count > 0:
             planned.append((group, count))
     return planned

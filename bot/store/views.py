@@ -65,8 +65,8 @@ def counters(session: Session, day_start: datetime, now: datetime, soon: datetim
     silent = core_select(func.count()).select_from(CustomerRow).where(col(CustomerRow.id).not_in(usable))
     by_level = surveys.counts_by_level(session)
 
-    def count(statement: Select[tuple[int]]) -> int:
-        return session.execute(statement).scalar_one()
+    def count(statement: Select[int]) -> int:
+        return int(session.execute(statement).scalar_one())
 
     return Counters(
         customers=customers.count(session),

@@ -1,14 +1,24 @@
-"""Which texts on phones wait for an answer: what the town's customers look at."""
+"""What waits for somebody: questions on phones for their customers, tickets for staff. The town looks at both."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import and_, func
 from sqlmodel import Session, col, select
 
 from bot.store.rows import chunks
-from bot.store.tables import CustomerRow, InboundRow, MessageRow, SurveyRow
-from flows.states import MessageState, SurveyState
+from bot.store.tables import (
+    ContactPointRow,
+    CustomerRow,
+    InboundRow,
+    Instant,
+    MessageRow,
+    PingRow,
+    SurveyRow,
+    TicketRow,
+)
+from flows.states import MessageState, SurveyState, TicketState
 
 ON_THE_PHONE = (MessageState.ACCEPTED, MessageState.SENT, MessageState.DELIVERED)
 ASKING = (":clarify", ":question")
@@ -30,10 +40,14 @@ class Asked:
         return self.message.sent_at
 
 
-def unanswered(session: Session) -> list[Asked]:
-    """For each open survey the last text that asked, where nothing was said since."""
+def unanswered(session: Session, addresses: Iterable[str] | None = None) -> list[Asked]:
+    """For each open survey the last text that asked, where nothing was said since; None: on all phones."""
     found: list[Asked] = []
-    for surveys in chunks(session.exec(select(SurveyRow).where(SurveyRow.state == SurveyState.OPEN))):
+    open_ = select(SurveyRow).where(SurveyRow.state == SurveyState.OPEN)
+    if addresses is not None:
+        owners = select(ContactPointRow.customer_id).where(col(ContactPointRow.address).in_(list(addresses)))
+        open_ = open_.where(col(SurveyRow.customer_id).in_(owners))
+    for surveys in chunks(session.exec(open_)):
         ids = [survey.customer_id for survey in surveys]
         people = {row.id: row for row in session.exec(select(CustomerRow).where(col(CustomerRow.id).in_(ids)))}
         questions = _questions(session, ids)
@@ -72,3 +86,18 @@ def _replies(session: Session, customer_ids: Sequence[int]) -> dict[int, list[In
     for row in session.exec(statement):
         found.setdefault(row.customer_id, []).append(row)
     return found
+
+
+# ----- tickets
+
+
+def tickets(session: Session) -> list[tuple[TicketRow, datetime]]:
+    """Tickets for which a person should do something, and since when: the claim, or the first notice of this round."""
+    first_notice = (
+        select(TicketRow, func.min(PingRow.due_at, type_=Instant()))
+        .join(PingRow, and_(col(PingRow.ticket_id) == col(TicketRow.id), col(PingRow.round) == col(TicketRow.round)))
+        .where(col(TicketRow.state).in_([TicketState.OPEN, TicketState.CLAIMED]))
+        .group_by(col(TicketRow.id))
+        .order_by(col(TicketRow.id))
+    )
+    return [(ticket, ticket.claimed_at or notice) for ticket, notice in session.exec(first_notice)]

@@ -44,12 +44,12 @@ TOWN = {"by": "town"}
 
 
 class Answering:
-    """Who will answer what, and when. Looks at the tables again only after a phone has rung."""
+    """Who will answer what, and when. Looks at the tables again only for phones that have rung."""
 
     def __init__(self, runtime: Runtime, seed: int = 1) -> None:
         self._seed = seed
-        self._rang = True
-        self._expected: list[tuple[datetime, Asked, str]] = []
+        self._rang: set[str] | None = None  # nobody has looked yet: all of them
+        self._expected: dict[str, list[_Expected]] = {}
         for channel in phones(runtime).values():
             channel.listen(self._listen)
 
@@ -59,30 +59,51 @@ class Answering:
 
     def due(self, runtime: Runtime, _: Agenda) -> datetime | None:
         """When the next answer will be typed."""
-        if self._rang:
-            self._look(runtime)
-        return min((at for at, _, _ in self._expected), default=None)
+        self._look(runtime)
+        return min((one.at for expected in self._expected.values() for one in expected), default=None)
 
     def run(self, runtime: Runtime) -> int:
         """Type the answers whose time has come; how many."""
-        self._look(runtime)
         now = runtime.clock.now()
-        due = sorted((one for one in self._expected if one[0] <= now), key=lambda one: (one[0], one[1].survey.id))
-        for _, asked, text in due:
-            type_on_phone(runtime, asked.message.channel, asked.message.address, text)
+        ripe = {address for address, expected in self._expected.items() if any(one.at <= now for one in expected)}
+        if self._rang is not None:
+            self._rang |= ripe  # the page may have been faster
+        self._look(runtime)
+        due = sorted((one for address in ripe for one in self._expected.get(address, ()) if one.at <= now), key=_turn)
+        for one in due:
+            type_on_phone(runtime, one.asked.message.channel, one.asked.message.address, one.text)
         return len(due)
 
     def _listen(self, text: Text) -> None:
-        self._rang = True
+        if self._rang is not None:
+            self._rang.add(text.address)
 
     def _look(self, runtime: Runtime) -> None:
-        self._rang = False
+        addresses, self._rang = self._rang, set()
+        if addresses is not None and not addresses:
+            return
         with runtime.db.read() as session:
-            asked = waiting.unanswered(session)
-        answers = (
-            (one, answer_to(one, runtime.shelf.version(one.survey.program_version_id), self._seed)) for one in asked
-        )
-        self._expected = [(one.sent_at + answer.after, one, answer.text) for one, answer in answers if answer]
+            asked = waiting.unanswered(session, addresses)
+        for address in addresses or ():
+            self._expected.pop(address, None)
+        for one in asked:
+            answer = answer_to(one, runtime.shelf.version(one.survey.program_version_id), self._seed)
+            if answer:
+                expected = _Expected(one.sent_at + answer.after, one, answer.text)
+                self._expected.setdefault(one.message.address, []).append(expected)
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """An answer that will be typed."""
+
+    at: datetime
+    asked: Asked
+    text: str
+
+
+def _turn(one: _Expected) -> tuple[datetime, int]:
+    return one.at, one.asked.survey.id
 
 
 def phones(runtime: Runtime) -> dict[str, Simulator]:

@@ -3,6 +3,7 @@
 Switched off, the queue waits for whoever reads this. A newcomer who is faster is simply faster.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,9 +13,10 @@ from bot.errors import Conflict, NotFound
 from bot.jobs.work import Work
 from bot.journey import callbacks
 from bot.runtime import Runtime
-from bot.store import staff, tickets
+from bot.store import staff
 from bot.store.agenda import Agenda
-from bot.store.tables import TicketRow
+from bot.store.tables import StaffRow, TicketRow
+from bot.store.waiting import tickets as waiting_tickets
 from bot.town.history import roll
 from flows.states import TicketState
 from flows.timing import add_to_instant, parse_offset
@@ -44,55 +46,45 @@ def helping(seed: int = 1) -> Work:
 def next_help(runtime: Runtime, _: Agenda) -> datetime | None:
     """When somebody steps in next."""
     with runtime.db.read() as session:
-        waiting = [(ticket, _waits_since(session, ticket)) for ticket in _waiting(session)]
-        able = [(ticket, since) for ticket, since in waiting if since and _helper(session, ticket, 0)]
-    return min((_in_hours(since, _zone(runtime, ticket)) for ticket, since in able if since), default=None)
+        return min((at for at, _, _ in _waiting(session, runtime, 0)), default=None)
 
 
 def step_in(runtime: Runtime, seed: int) -> int:
     """Claim what nobody has claimed, finish what was claimed and left; how many tickets."""
     now = runtime.clock.now()
     with runtime.db.read() as session:
-        due = [
-            (ticket, helper)
-            for ticket in _waiting(session)
-            if (since := _waits_since(session, ticket)) and _in_hours(since, _zone(runtime, ticket)) <= now
-            if (helper := _helper(session, ticket, seed))
-        ]
-        languages = {member.id: member.language for member in staff.everybody(session)}
+        due = [(ticket, helper) for at, ticket, helper in _waiting(session, runtime, seed) if at <= now]
     for ticket, helper in due:
         try:
             if ticket.state == TicketState.OPEN:
-                callbacks.claim(runtime, ticket.id, helper)
+                callbacks.claim(runtime, ticket.id, helper.id)
             else:
-                results = RESULTS.get(languages.get(helper, "en"), RESULTS["en"])
+                results = RESULTS.get(helper.language, RESULTS["en"])
                 result = results[roll(seed, "result", ticket.id, ticket.round) % len(results)]
-                callbacks.resolve(runtime, ticket.id, helper, result)
+                callbacks.resolve(runtime, ticket.id, helper.id, result)
         except (Conflict, NotFound):
             continue  # somebody was faster
     return len(due)
 
 
-def _waiting(session: Session) -> list[TicketRow]:
-    return list(tickets.queue(session, states=[TicketState.OPEN, TicketState.CLAIMED]))
+def _waiting(session: Session, runtime: Runtime, seed: int) -> list[tuple[datetime, TicketRow, StaffRow]]:
+    """When who steps in for which ticket; without those for which nobody has the role."""
+    waiting = waiting_tickets(session)
+    members = staff.everybody(session) if waiting else ()
+    return [
+        (_in_hours(since, _zone(runtime, ticket)), ticket, helper)
+        for ticket, since in waiting
+        if (helper := _helper(members, ticket, seed))
+    ]
 
 
-def _waits_since(session: Session, ticket: TicketRow) -> datetime | None:
-    """Since when a person should have done something: the claim, or the first notice of this round."""
-    if ticket.state == TicketState.CLAIMED:
-        return ticket.claimed_at
-    return min(
-        (ping.due_at for ping in tickets.pings_of(session, ticket.id) if ping.round == ticket.round), default=None
-    )
-
-
-def _helper(session: Session, ticket: TicketRow, seed: int) -> int:
-    """Who steps in: whoever holds the ticket, else one of those whose role owns it; 0: nobody has that role."""
+def _helper(members: Sequence[StaffRow], ticket: TicketRow, seed: int) -> StaffRow | None:
+    """Who steps in: whoever holds the ticket, else one of those whose role owns it."""
     if ticket.claimed_by:
-        holder = staff.get(session, ticket.claimed_by)
-        return holder.id if holder and holder.active else 0
-    members = staff.with_role(session, ticket.program_id, ticket.owner_role)
-    return members[roll(seed, "helper", ticket.id, ticket.round) % len(members)].id if members else 0
+        return next((member for member in members if member.id == ticket.claimed_by), None)
+    roles = {ticket.owner_role, f"{ticket.program_id}:{ticket.owner_role}"}
+    able = [member for member in members if roles & set(member.roles)]
+    return able[roll(seed, "helper", ticket.id, ticket.round) % len(able)] if able else None
 
 
 def _zone(runtime: Runtime, ticket: TicketRow) -> ZoneInfo:

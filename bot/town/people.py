@@ -3,7 +3,6 @@ why their numbers reach nobody). `load_demonstration` puts them and their past i
 """
 
 import re
-from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
@@ -274,8 +273,3 @@ def _hire(runtime: Runtime) -> int:
             if address not in known:
                 staff.add(session, StaffRow(name=name, roles=list(roles), language=language, address=address))
     return len(STAFF)
-
-
-def summary() -> Counter[str]:
-    """How many of each class live here, for the curious and for tests."""
-    return Counter(one.customer.class_ or one.customer.programs[0] for one in inhabitants())

@@ -24,6 +24,8 @@ from bot.web.site import Site, site_of, words_for
 
 logger = logging.getLogger(__name__)
 
+MODULES = (api, entry, town_page, live, phones, survey, queue, tickets, people, forecast)
+"""Each has a `router`, which names who may use it."""
 FORM_LIMIT = 64 * 1024
 """Bytes of a form, and of one object for the API."""
 LIST_LIMIT = 5 * 1024 * 1024
@@ -52,7 +54,7 @@ def make_app(runtime: Runtime, town: TownControls | None = None, real: Clock | N
     app.add_exception_handler(HuifangError, _mendable)
     app.add_exception_handler(SignInFirst, _sign_in_first)
     app.mount("/static", StaticFiles(packages=[("bot.web", "static")]), name="static")
-    for module in (api, entry, town_page, live, phones, survey, queue, tickets, people, forecast):
+    for module in MODULES:
         app.include_router(module.router)
     return app
 

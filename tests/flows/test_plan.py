@@ -304,12 +304,12 @@ def test_the_half_yearly_sample_goes_out_in_june_and_in_december(auto_repair: Pr
 
 def test_a_silent_survey_is_reminded_once_before_it_closes(retail: Program, china: Calendar) -> None:
     closes = shanghai("2026-11-30T09:00")
-    (reminder,) = plan_reminders(retail, "purchase", "event:7", date(2026, 11, 16), closes, SHANGHAI, china)
+    (reminder,) = plan_reminders(retail, "purchase", "event:7", date(2026, 11, 16), 3, closes, SHANGHAI, china)
     assert planned([reminder]) == ["purchase_reminder 2026-11-23 Mon 09:00"]
     assert (reminder.slot.expires_at, reminder.occasion) == (closes, "event:7")
     early = shanghai("2026-11-23T09:00")
-    assert plan_reminders(retail, "purchase", "event:7", date(2026, 11, 16), early, SHANGHAI, china) == []
-    assert plan_reminders(retail, "care_ordinary", "x", date(2026, 11, 16), closes, SHANGHAI, china) == []
+    assert plan_reminders(retail, "purchase", "event:7", date(2026, 11, 16), 3, early, SHANGHAI, china) == []
+    assert plan_reminders(retail, "care_ordinary", "x", date(2026, 11, 16), 3, closes, SHANGHAI, china) == []
 
 
 def test_2_4_after_the_handling_the_customer_is_asked_again_on_the_next_permitted_day(

@@ -1,167 +1,33 @@
-"""A served house: one SQLite file, a clock that stands still, the built-in phones, and a real server on loopback."""
+"""Houses with a real server, for every test of the web."""
 
-import asyncio
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
-import uvicorn
-from pydantic import SecretStr
-
-from bot.bootstrap import simulated_runtime
-from bot.channels.simulator import Simulator
-from bot.clock import SimulatedClock
-from bot.config import Settings
-from bot.jobs.simulated import advance
-from bot.journey.intake import CustomerIn, EventIn, accept_customers, accept_events
-from bot.runtime import Runtime
-from bot.shelf import stock
-from bot.store import staff
-from bot.store.db import Database
-from bot.store.migrate import migrate
-from bot.store.tables import StaffRow
-from bot.web.server import make_app
-
-PROGRAMS = ("retail_aftersales", "auto_repair", "hospital")
-TOKEN = "token-of-the-tests"
-LI = "+8613900000001"
-WANG = "+8613900000002"
-SUN = "+8613900000090"
-ZHOU = "+8613900000091"
+from house import House, Serve, empty_database, serving
 
 
-class Controls:
-    """The town's clock for tests: it stands still and is pushed, one push at a time."""
-
-    def __init__(self, runtime: Runtime, clock: SimulatedClock) -> None:
-        self._runtime, self._clock, self._rate = runtime, clock, 0.0
-        self._lock = threading.Lock()
-
-    def now(self) -> datetime:
-        return self._clock.now()
-
-    def rate(self) -> float:
-        return self._rate
-
-    def run(self, rate: float) -> None:
-        self._rate = rate
-
-    async def advance(self, span: timedelta) -> None:
-        await asyncio.to_thread(self._advance, span)
-
-    async def nudge(self) -> None:
-        await self.advance(timedelta(0))
-
-    def _advance(self, span: timedelta) -> None:
-        with self._lock:
-            asyncio.run(advance(self._runtime, self._clock, self._clock.now() + span))
-
-
-class House:
-    """A runtime, its town, and the address at which a real server answers."""
-
-    def __init__(self, runtime: Runtime, clock: SimulatedClock, town: Controls | None, address: str) -> None:
-        self.runtime, self.clock, self.town, self.address = runtime, clock, town, address
-
-    def client(self, **given: Any) -> httpx.Client:
-        return httpx.Client(base_url=self.address, **given)
-
-    def push(self, **span: float) -> None:
-        """Live through a span."""
-        asyncio.run(advance(self.runtime, self.clock, self.clock.now() + timedelta(**span)))
-
-    def phone(self, address: str) -> list[str]:
-        """The texts on a phone, oldest first; what was typed there begins with an arrow."""
-        channel = self.runtime.channels["sms"]
-        assert isinstance(channel, Simulator)
-        return [f"{'> ' if text.direction == 'out' else ''}{text.body}" for text in channel.phone(address)]
-
-
-Serve = Callable[..., House]
+@pytest.fixture(scope="session")
+def empty_house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database with the programs in it, copied for each house."""
+    return empty_database(tmp_path_factory.mktemp("houses") / "empty.sqlite")
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Serve]:
+def serve(tmp_path: Path, empty_house: Path) -> Iterator[Serve]:
     """Start houses; all are closed at the end. Settings by name; `town=False`: no clock to push."""
-    with _serving(tmp_path) as start:
+    with serving(tmp_path, empty_house) as start:
         yield start
 
 
 @pytest.fixture
 def house(serve: Serve) -> House:
-    """A house with two customers, two members of staff, and a purchase of last week."""
+    """A house with two customers, two members of staff, and a purchase of this morning."""
     return serve()
 
 
-@contextmanager
-def _serving(folder: Path) -> Iterator[Serve]:
-    servers: list[tuple[uvicorn.Server, threading.Thread, Database]] = []
-
-    def start(*, town: bool = True, people: bool = True, **given: Any) -> House:
-        for name in ("api_token", "console_password", "secret_key"):
-            if name in given:
-                given[name] = SecretStr(given[name])
-        defaults = {name: field.default for name, field in Settings.model_fields.items()}
-        listening = socket.create_server(("127.0.0.1", 0))
-        address = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        values = {"public_url": address, "api_token": SecretStr(TOKEN)}
-        settings = Settings.model_construct(**(defaults | values | given))
-        clock = SimulatedClock(datetime.fromisoformat("2026-09-21T09:30:00+08:00"))
-        db = Database(f"sqlite:///{folder / f'house{len(servers)}.sqlite'}")
-        migrate(db)
-        ids = stock(db, list(PROGRAMS), clock.now())
-        runtime = simulated_runtime(settings, db, clock, ids, seed=1)
-        runtime.shelf.refresh()
-        if people:
-            settle(runtime)
-        controls = Controls(runtime, clock) if town else None
-        config = uvicorn.Config(
-            make_app(runtime, controls), log_level="error", access_log=False, timeout_graceful_shutdown=1
-        )
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        servers.append((server, thread, db))
-        return House(runtime, clock, controls, address)
-
-    yield start
-    for server, thread, db in servers:
-        server.should_exit = True
-        thread.join(10)
-        db.close()
-
-
-def settle(runtime: Runtime) -> None:
-    """Two customers and two members of staff; 李明 has bought a kettle today."""
-    accept_customers(
-        runtime,
-        "shop",
-        [
-            CustomerIn("1", "李明", LI, title="先生", class_="ordinary", programs=("retail_aftersales",)),
-            CustomerIn("2", "Wang Fang", WANG, title="Ms", language="en", programs=("retail_aftersales",)),
-        ],
-    )
-    with runtime.db.write() as session:
-        staff.add(session, StaffRow(name="孙丽", roles=["service"], language="zh", address=SUN))
-        staff.add(session, StaffRow(name="Zhou Wei", roles=["manager", "supervisor"], language="en", address=ZHOU))
-    bought = [
-        EventIn(f"order-{key}", "purchase", key, runtime.clock.now(), {"amount": 99, "item": item})
-        for key, item in (("1", "电水壶"), ("2", "kettle"))
-    ]
-    accept_events(runtime, "shop", bought)
-
-
-def fields_of(page: str) -> dict[str, str]:
-    """The hidden form token of a page."""
-    marker = 'name="form" value="'
-    start = page.index(marker) + len(marker)
-    return {"form": page[start : page.index('"', start)]}
+@pytest.fixture(scope="module")
+def shared_house(tmp_path_factory: pytest.TempPathFactory, empty_house: Path) -> Iterator[House]:
+    """One house for a whole file: for tests that leave it as it was."""
+    with serving(tmp_path_factory.mktemp("shared"), empty_house) as start:
+        yield start()
