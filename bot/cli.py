@@ -5,7 +5,7 @@ Errors that a user can mend are printed as one clear message, never as a traceba
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -39,17 +40,19 @@ def main() -> None:
         app()
     except InputError as error:
         for fault in error.faults:
-            place = f"{fault['file']}: " if "file" in fault else ""
-            remedy = f" -> {fault['remedy']}" if fault.get("remedy") else ""
-            console.print(
-                f"[red]{place}{fault.get('field', '')}[/red]: {fault.get('reason', '')}{remedy}", highlight=False
-            )
+            console.print(escape(_in_words(fault)), style="red", highlight=False)
         sys.exit(2)
     except (HuifangError, TemplateError) as error:
-        console.print(f"[red]{error}[/red]", highlight=False)
+        console.print(f"[red]{escape(str(error))}[/red]", highlight=False)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _in_words(fault: Mapping[str, Any]) -> str:
+    place = f"{fault['file']}: " if "file" in fault else ""
+    remedy = f" -> {fault['remedy']}" if fault.get("remedy") else ""
+    return f"{place}{fault.get('field', '')}: {fault.get('reason', '')}{remedy}"
 
 
 @app.command()
@@ -213,7 +216,7 @@ def rehearse(
     from bot.rehearsal import rehearse as live
 
     scenario, texts = read_scenario(file)
-    outcome = live(scenario, texts, Settings(_env_file=None), url=database)  # type: ignore[call-arg]
+    outcome = live(scenario, texts, Settings(_env_file=None), url=database)
     if json_:
         for line in outcome.lines:
             _print_json(line)
@@ -222,10 +225,11 @@ def rehearse(
         for line in outcome.lines:
             at = datetime.fromisoformat(line["at"]).strftime("%Y-%m-%d %a %H:%M")
             text = line.get("text", line.get("due", ""))
-            table.add_row(at, line["what"], line.get("customer", ""), line.get("flow", ""), text, line["because"])
+            cells = (at, line["what"], line.get("customer", ""), line.get("flow", ""), text, line["because"])
+            table.add_row(*(escape(str(cell)) for cell in cells))
         _out().print(table)
     for missing in outcome.unmet:
-        console.print(f"[red]not met[/red] {missing}", highlight=False)
+        console.print(f"[red]not met[/red] {escape(missing)}", highlight=False)
     if outcome.unmet:
         raise typer.Exit(1)
 
@@ -279,7 +283,7 @@ def check(
         except ProgramError as error:
             faults += len(error.faults)
             for fault in error.faults:
-                console.print(f"[red]{fault}[/red]", highlight=False)
+                console.print(f"[red]{escape(str(fault))}[/red]", highlight=False)
         else:
             typer.echo(f"{name}: {program.id}, {len(program.flows)} flows, {len(program.surveys)} surveys: good")
     if faults:

@@ -89,8 +89,8 @@ def forecast(runtime: Runtime, days: int = 30) -> Forecast:
     with runtime.db.read() as session:
         now = runtime.clock.now()
         until = now + timedelta(days=days)
-        for day, program_id, flow, count, due_at in follow_ups.planned_by_day(session, now, until):
-            _count(counts, program_id, flow, day, count, due_at)
+        for day, program_id, flow_id, count, due_at in follow_ups.planned_by_day(session, now, until):
+            _count(counts, program_id, flow_id, day, count, due_at)
         for in_force in runtime.shelf.in_force:
             for flow in in_force.program.flows:
                 if plan.needs_anchor(flow) and not isinstance(flow.on, Sample):

@@ -29,10 +29,10 @@ Looked = tuple[set[str], dict[str, float]]
 
 SEED = 20_260_101
 EPOCHS = {"zh": 5, "en": 8}
-RATE = {"zh": 4.0, "en": 2.0}
-RATE_OF_MARKS = 0.2
+RATE = {"zh": 3.0, "en": 0.6}
+RATE_OF_MARKS = 0.4
 RAREST = {"zh": 3, "en": 2}
-EVEN = 0.25
+EVEN = {"zh": 0.5, "en": 0.2}
 USES_MARKS = {"zh": False, "en": True}
 
 
@@ -95,18 +95,19 @@ def narrowed(known: Vocabulary, weights: array, keep: int) -> Vocabulary:
     return Vocabulary({piece: number for number, piece in enumerate(kept)}, rarity)
 
 
-def balanced(rows: Sequence[dict[str, str]]) -> list[float]:
+def balanced(rows: Sequence[dict[str, str]], language: str) -> list[float]:
     """The weight of a row: both labels count the same in all, sources with few rows count a little more."""
     labels = Counter(row["label"] for row in rows)
     counts = Counter((row["source"], row["label"]) for row in rows)
-    weights = [max(50, counts[row["source"], row["label"]]) ** -EVEN / labels[row["label"]] ** (1 - EVEN) for row in rows]
+    even = EVEN[language]
+    weights = [max(50, counts[row["source"], row["label"]]) ** -even / labels[row["label"]] ** (1 - even) for row in rows]
     mean = sum(weights) / len(weights)
     return [weight / mean for weight in weights]
 
 
-def encode(rows: Sequence[dict[str, str]], looked: Sequence[Looked], known: Vocabulary) -> list[Row]:
+def encode(rows: Sequence[dict[str, str]], looked: Sequence[Looked], known: Vocabulary, language: str) -> list[Row]:
     encoded, number, rarity = [], known.number, known.rarity
-    for row, (found, found_marks), weight in zip(rows, looked, balanced(rows), strict=True):
+    for row, (found, found_marks), weight in zip(rows, looked, balanced(rows, language), strict=True):
         numbers = array("I", sorted(number[piece] for piece in found if piece in number))
         length = sqrt(sum(rarity[at] ** 2 for at in numbers)) or 1.0
         values = array("f", (rarity[at] / length for at in numbers))
@@ -188,10 +189,10 @@ def main() -> None:
     for name, part in (("nine tenths", slice(tenth, None)), ("all rows", slice(None))):
         known = vocabulary(looked[part], RAREST[asked.language])
         size = len(known.number)
-        weights, bias = train(encode(rows[part], looked[part], known), size, asked.language)
+        weights, bias = train(encode(rows[part], looked[part], known, asked.language), size, asked.language)
         if size > asked.keep:
             known = narrowed(known, weights, asked.keep)
-            weights, bias = train(encode(rows[part], looked[part], known), len(known.number), asked.language)
+            weights, bias = train(encode(rows[part], looked[part], known, asked.language), len(known.number), asked.language)
         lines = written(weights, bias, known)
         print(f"trained on {name}: {size} pieces, {len(known.number)} kept")
         if name == "nine tenths":

@@ -1,7 +1,7 @@
 """Intake: events accepted, measured and planned, beside the same rows written by bare SQL into the same tables."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ def _runtime(file: Path) -> Runtime:
     db = Database(f"sqlite:///{file}")
     migrate(db)
     ids = stock(db, ["retail_aftersales"], clock.now())
-    runtime = simulated_runtime(Settings(_env_file=None), db, clock, ids, seed=1)  # type: ignore[call-arg]
+    runtime = simulated_runtime(Settings(_env_file=None), db, clock, ids, seed=1)
     runtime.shelf.refresh()
     return runtime
 
@@ -63,7 +63,7 @@ def _floor(source: Database, file: Path) -> float:
     target = Database(f"sqlite:///{file}")
     migrate(target)
     tables = ("customer", "program_version", "event", "follow_up", "trail")
-    copied: dict[str, tuple[str, list[Any]]] = {}
+    copied: dict[str, tuple[str, Sequence[Any]]] = {}
     raw = source.engine.raw_connection()
     for table in tables:
         cursor = raw.cursor()

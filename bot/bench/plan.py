@@ -41,7 +41,7 @@ def bench_plan(size: int = 0) -> Iterator[str]:
     size = size or 100_000
     with tempfile.TemporaryDirectory() as folder:
         db = _filled(Path(folder) / "product.sqlite", size)
-        runtime = simulated_runtime(Settings(_env_file=None), db, SimulatedClock(EVE), ("retail_aftersales",), seed=1)  # type: ignore[call-arg]
+        runtime = simulated_runtime(Settings(_env_file=None), db, SimulatedClock(EVE), ("retail_aftersales",), seed=1)
         begun = seconds()
         planned = plan_occasions(runtime)
         took = seconds() - begun

@@ -4,8 +4,8 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, Date, Double, and_, case, cast, false, func, not_, or_, true
-from sqlmodel import col
 
+from bot.store.rows import table_of
 from bot.store.tables import CustomerRow, EnrolmentRow
 from flows.audience import All, AnyOf, Compare, Holds, Literal, Not, Predicate, Within, kind_of
 
@@ -49,22 +49,22 @@ def _compare(dialect: str, field: str, op: str, value: Literal, today: Any) -> C
 def _measure(dialect: str, field: str, today: Any) -> tuple[ColumnElement[Any], str] | None:
     match field:
         case "class":
-            return _exact(dialect, col(EnrolmentRow.class_)), "text"
+            return _exact(dialect, table_of(EnrolmentRow).c["class"]), "text"
         case "activity_count":
-            return col(EnrolmentRow.activity_count), "number"  # type: ignore[return-value]
+            return table_of(EnrolmentRow).c.activity_count, "number"
         case "activity_total":
-            return col(EnrolmentRow.activity_total), "number"  # type: ignore[return-value]
+            return table_of(EnrolmentRow).c.activity_total, "number"
         case "days_since_activity":
-            last = col(EnrolmentRow.activity_on)
+            last = table_of(EnrolmentRow).c.activity_on
             if dialect == "sqlite":
                 return func.julianday(today) - func.julianday(last), "number"
-            return cast(today, Date) - last, "number"  # type: ignore[return-value]
+            return cast(today, Date) - last, "number"
         case _:
             return None
 
 
 def _attribute(dialect: str, field: str, op: str, value: Literal, kind: str) -> ColumnElement[bool]:
-    attributes: Any = col(CustomerRow.attributes)
+    attributes: Any = table_of(CustomerRow).c.attributes
     if dialect == "sqlite":
         path = f'$."{field}"'
         type_of = func.json_type(attributes, path)

@@ -86,7 +86,7 @@ def lock(session: Session, customer_ids: Iterable[int]) -> dict[int, CustomerRow
 
 @cache
 def _lock() -> Any:
-    wanted = bindparam("wanted", expanding=True)
+    wanted: Any = bindparam("wanted", expanding=True)
     return select(CustomerRow).where(col(CustomerRow.id).in_(wanted)).order_by(col(CustomerRow.id))
 
 

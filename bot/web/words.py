@@ -24,7 +24,7 @@ _HOUR = 3600
 @cache
 def catalogue(language: str) -> Mapping[str, str]:
     """Key -> words, without the patterns of reasons."""
-    return {key: value for key, value in _read(language).items() if not key.startswith("because.")}
+    return {key: value for key, value in _read(language).items() if not _is_reason(key)}
 
 
 @cache
@@ -37,21 +37,35 @@ def _read(language: str) -> Mapping[str, str]:
 
 @cache
 def _reasons(language: str) -> tuple[tuple[re.Pattern[str], str], ...]:
-    """Patterns of reasons, the longest first, beside what they say in this language."""
-    found = []
-    for key, words in _read(language).items():
-        if key.startswith("because."):
-            pattern = re.sub(r"\\\{(\w+)\\\}", _group, re.escape(key.removeprefix("because.")))
-            found.append((re.compile(pattern, re.DOTALL), words))
-    return tuple(sorted(found, key=lambda pair: -len(pair[0].pattern)))
+    """Patterns of reasons beside what they say in this language; those with most words of their own come first."""
+    patterns = {key.removeprefix("because."): words for key, words in _read(language).items() if _is_reason(key)}
+    own_words = {pattern: len(re.sub(r"{\w+}", "", pattern)) for pattern in patterns}
+    return tuple(
+        (re.compile(_PLACEHOLDER.sub(_group, re.escape(pattern)), re.DOTALL), patterns[pattern])
+        for pattern in sorted(patterns, key=lambda pattern: -own_words[pattern])
+    )
+
+
+def _is_reason(key: str) -> bool:
+    return key.startswith("because.")
+
+
+_PLACEHOLDER = re.compile(r"\\\{(\w+)\\\}")
+_ID = r"[a-z_0-9]+"
+_STANDS_FOR: Mapping[str, str] = {
+    "n": r"\d+%?",
+    "score": r"[\d.]+",
+    "offset": r"-?\d+[a-z]+",
+    "scale": r"\S+",
+    "w": r"[^,]+",
+    "x": r"(?:(?!; ).)+?",
+    **dict.fromkeys(("event", "flow", "role", "role2", "class"), _ID),
+}
+"""What may stand for a placeholder of a reason: ids, numbers and offsets have no blanks; all others are free."""
 
 
 def _group(match: re.Match[str]) -> str:
-    """What may stand for a placeholder of a pattern: ids, numbers and offsets have no blanks, the rest is free."""
-    name = match[1]
-    allowed = {"n": r"\d+%?", "offset": r"-?\d+[a-z]+", "scale": r"\S+", "w": r"[^,]+"}
-    ids = dict.fromkeys(("event", "flow", "role", "role2", "class"), r"[a-z_0-9]+")
-    return f"(?P<{name}>{(allowed | ids).get(name, '.+?')})"
+    return f"(?P<{match[1]}>{_STANDS_FOR.get(match[1], '.+?')})"
 
 
 class Words:

@@ -14,9 +14,12 @@ from messages.reading.feelings import NOTHING_FELT, Felt
 from messages.reading.intents import Wants
 from messages.reading.normalise import Message, message
 from messages.reading.ratings import NO_RATING, Rating
+from messages.reading.sentiment import Feeling, feeling_of
 from messages.reading.values import Category, Intent, Question, Reading, Scale
 
 NEEDS_PERSON_BELOW = 0.5
+LIKELY_FEELING, SURE_FEELING = 0.25, 0.6  # how far the model must lean to tell a category; to call chatter a comment
+SHORTEST_COMMENT = 4
 _KINDS = frozenset({"busy", "thanks", "greeting"})
 _ONE_LETTER = frozenset("nyrt")
 
@@ -35,8 +38,11 @@ class _Decision:
     level: float | None = None
 
 
-def read(text: str, question: Question) -> Reading:
-    """What this reply to this question means. Deterministic; never raises."""
+def read(text: str, question: Question, *, with_model: bool = True) -> Reading:
+    """What this reply to this question means. Deterministic; never raises.
+
+    Without the model only words and rules speak: faster, and mute about free text they do not know.
+    """
     said = message(text)
     if not said.text:
         return Reading(Intent.UNCLEAR, confidence=1.0, because=("nothing is said",))
@@ -51,11 +57,17 @@ def read(text: str, question: Question) -> Reading:
     rating = ratings.find(said, question)
     if rating.whole and rating.confidence >= NEEDS_PERSON_BELOW:
         decision = _Decision(Intent.SCORE, rating.confidence, (rating.because,), rating=rating)
-        return _laid_out(decision, said, question, NOTHING_FELT)
+        return _laid_out(decision, said, question, NOTHING_FELT, None)
     wants = intents.wants(said)
     felt = _felt(said, wants, rating)
-    decision = _decide(said, question, rating, wants, felt)
-    return _laid_out(decision, said, question, felt)
+    feeling = _feeling(said, felt) if with_model and not rating.is_given else None
+    decision = _decide(said, question, rating, wants, felt, feeling)
+    return _laid_out(decision, said, question, felt, feeling)
+
+
+def _feeling(said: Message, felt: Felt) -> Feeling | None:
+    """How the model of the reply's language feels about it."""
+    return feeling_of(said.han, "zh", felt) if said.han else feeling_of(said.latin, "en", felt)
 
 
 def _command(said: Message, question: Question) -> Intent | None:
@@ -72,16 +84,18 @@ def _command(said: Message, question: Question) -> Intent | None:
     return Intent(command.value) if command else None
 
 
-def _decide(said: Message, question: Question, rating: Rating, wants: Wants, felt: Felt) -> _Decision:
+def _decide(
+    said: Message, question: Question, rating: Rating, wants: Wants, felt: Felt, feeling: Feeling | None
+) -> _Decision:
     if wants.intent is not None:
         return _wanted(wants, rating, felt)
     if rating.is_given and not (felt.sarcastic and rating.level is not None and rating.level > 3):
         return _scored(rating, felt)
     if question.scale is Scale.TEXT:
-        return _open_text(said, felt)
+        return _open_text(said, felt, feeling)
     if rating.off_scale:
         return _Decision(Intent.UNCLEAR, 0.9, (rating.because,))
-    return _answers_nothing(said) or _commented(said, felt)
+    return _answers_nothing(said) or _commented(said, felt, feeling)
 
 
 def _wanted(wants: Wants, rating: Rating, felt: Felt) -> _Decision:
@@ -124,16 +138,24 @@ def _answers_nothing(said: Message) -> _Decision | None:
     return _Decision(Intent.UNCLEAR, 0.9, (f"{kind}: {words}",), kind=kind if kind in _KINDS else None)
 
 
-def _commented(said: Message, felt: Felt) -> _Decision:
+def _commented(said: Message, felt: Felt, feeling: Feeling | None) -> _Decision:
     question = intents.asks(said)
     if question is not None and not felt.complaint:
         return _Decision(Intent.HELP, 0.7, (f"question: {question}",), kind="question")
     if felt.is_anything:
         return _Decision(Intent.COMMENT, 0.8, felt.reasons(), categories=felt.categories())
+    if feeling is not None and abs(feeling.polarity) >= SURE_FEELING and len(said.text) >= SHORTEST_COMMENT:
+        return _by_model(feeling, 0.6)
     return _Decision(Intent.UNCLEAR, 0.6, ("nothing that answers the question",))
 
 
-def _open_text(said: Message, felt: Felt) -> _Decision:
+def _by_model(feeling: Feeling, confidence: float) -> _Decision:
+    category = Category.PRAISE if feeling.polarity > 0 else Category.COMPLAINT
+    because = f"model {feeling.polarity:+.2f}: {', '.join(feeling.because)}"
+    return _Decision(Intent.COMMENT, confidence, (because,), categories=(category,))
+
+
+def _open_text(said: Message, felt: Felt, feeling: Feeling | None) -> _Decision:
     """An open question takes any words as a comment; level words and faces tell its category."""
     nothing = intents.find(said, "nothing", "non_answers")
     if nothing is not None:
@@ -151,8 +173,11 @@ def _open_text(said: Message, felt: Felt) -> _Decision:
     question = intents.asks(said)
     if question is not None and not felt.is_anything:
         return _Decision(Intent.HELP, 0.7, (f"question: {question}",), kind="question")
-    sure = 0.8 if felt.is_anything else 0.5
-    return _Decision(Intent.COMMENT, sure, felt.reasons(), categories=felt.categories())
+    if felt.is_anything:
+        return _Decision(Intent.COMMENT, 0.8, felt.reasons(), categories=felt.categories())
+    if feeling is not None and abs(feeling.polarity) >= LIKELY_FEELING:
+        return _by_model(feeling, 0.6)
+    return _Decision(Intent.COMMENT, 0.5, ("no feeling in it",))
 
 
 def _of_level(level: float, because: str) -> _Decision:
@@ -186,7 +211,9 @@ def _rest(text: str, wants: Wants, rating: Rating) -> str:
     return text
 
 
-def _laid_out(decision: _Decision, said: Message, question: Question, felt: Felt) -> Reading:
+def _laid_out(
+    decision: _Decision, said: Message, question: Question, felt: Felt, feeling: Feeling | None
+) -> Reading:
     rating = decision.rating
     points = scales.points_of(question.scale, rating.score)
     flags = alerts.flags(said.han or said.latin, question)
@@ -200,7 +227,7 @@ def _laid_out(decision: _Decision, said: Message, question: Question, felt: Felt
         answers=rating.answers,
         points=points,
         level=scales.level_of(points),
-        polarity=_polarity(decision, question, felt),
+        polarity=_polarity(decision, question, felt, feeling),
         category=decision.categories[0] if decision.categories else None,
         categories=decision.categories,
         confidence=decision.confidence,
@@ -211,12 +238,12 @@ def _laid_out(decision: _Decision, said: Message, question: Question, felt: Felt
     )
 
 
-def _polarity(decision: _Decision, question: Question, felt: Felt) -> float:
-    """How the text as a whole feels: the rating counts twice, the words once."""
+def _polarity(decision: _Decision, question: Question, felt: Felt, feeling: Feeling | None) -> float:
+    """How the text as a whole feels: by its rating, else by its level word, else by the model, else by its words."""
     level = decision.level if decision.level is not None else decision.rating.level
     if decision.rating.score is not None:
         stated = scales.polarity_of(question.scale, decision.rating.score)
         return round((felt.balance + 2 * stated) / 3 if felt.is_anything else stated, 3)
     if level is not None:
         return (level - 3) / 2
-    return round(felt.balance, 3)
+    return feeling.polarity if feeling is not None else round(felt.balance, 3)

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -78,8 +79,12 @@ class House:
         return httpx.Client(base_url=self.address, verify=False, **given)
 
     def push(self, **span: float) -> None:
-        """Live through a span."""
-        asyncio.run(advance(self.runtime, self.clock, self.clock.now() + timedelta(**span)))
+        """Live through a span; in a thread of its own, since a test may hold an event loop already."""
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(self._live_through, timedelta(**span)).result()
+
+    def _live_through(self, span: timedelta) -> None:
+        asyncio.run(advance(self.runtime, self.clock, self.clock.now() + span))
 
     def phone(self, address: str) -> list[str]:
         """The texts on a phone, oldest first; what was typed there begins with an arrow."""

@@ -23,13 +23,13 @@ def test_both_languages_have_the_same_keys() -> None:
     assert set(EN) == set(ZH)
 
 
-@pytest.mark.parametrize("key", sorted(EN))
-def test_both_languages_fill_in_the_same_values(key: str) -> None:
+def test_both_languages_fill_in_the_same_values() -> None:
     def fields(text: str) -> set[str | None]:
         return {name for _, name, _, _ in string.Formatter().parse(text)} - {None}
 
-    if not key.startswith(("offset.", "customers.found", "trail.planned_set")):
-        assert fields(EN[key]) == fields(ZH[key])
+    for key in sorted(EN):
+        if not key.startswith(("offset.", "time.days", "customers.found", "trail.planned_set")):
+            assert fields(EN[key]) == fields(ZH[key]), key
 
 
 def test_every_key_that_a_page_names_is_there() -> None:
