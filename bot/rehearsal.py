@@ -529,8 +529,12 @@ def rehearse(
     *,
     url: str = MEMORY,
     progress: Callable[[datetime], None] | None = None,
+    timeline: bool = True,
 ) -> Outcome:
-    """Live through a scenario in a throw-away database of the kind of `url`; nothing else is touched."""
+    """Live through a scenario in a throw-away database of the kind of `url`; nothing else is touched.
+
+    Without `timeline` only the counts are told.
+    """
     versions = _with_overrides(scenario, texts)
     zone = load_program(next(iter(versions.values())), next(iter(versions))).time_zone
     start = scenario.start if scenario.start.tzinfo else scenario.start.replace(tzinfo=zone)
@@ -541,7 +545,7 @@ def rehearse(
         runtime.shelf.refresh()
         rehearsal = Rehearsal(scenario, runtime, clock)
         asyncio.run(rehearsal.live(progress))
-        lines = tuple(rehearsal.timeline())
+        lines = tuple(rehearsal.timeline()) if timeline else ()
         return Outcome(lines, tuple(unmet(scenario.expect, lines, rehearsal.zone)), rehearsal.counts())
 
 

@@ -23,7 +23,7 @@ def bench_rehearse(size: int = 0) -> Iterator[str]:
     size = size or 1000
     scenario = year_of_purchases(size)
     begun = seconds()
-    outcome = rehearse(scenario, dict([read_program("retail_aftersales")]), Settings(_env_file=None))
+    outcome = rehearse(scenario, dict([read_program("retail_aftersales")]), Settings(_env_file=None), timeline=False)
     took = seconds() - begun
     yield f"rehearse: retail_aftersales, {size} customers, {len(scenario.script)} purchases, one year"
     yield f"  {took:.1f} s, peak {peak_megabytes():.0f} MB; promise: under 30 s for 1,000 customers"

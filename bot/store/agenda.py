@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import and_, case, func, select
 from sqlmodel import Session
 
-from bot.store.rows import stands, table_of
+from bot.store.rows import core, stands, table_of
 from bot.store.tables import (
     EnrolmentRow,
     FollowUpRow,
@@ -47,7 +47,7 @@ class Agenda:
 
 def read(session: Session) -> Agenda:
     """The agenda as it stands."""
-    row = session.connection().execute(_AGENDA).one()
+    row = core(session).execute(_AGENDA).one()
     outbox = None if (row.stopped or {}).get("stopped") else _earliest(row.first, row.again)
     return Agenda(
         unread=row.unread,

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Date, bindparam, func, insert, or_, update
 from sqlmodel import Session, SQLModel, col, select
 
-from bot.store.rows import chunks, for_update, insert_many, insert_many_once, insert_once, rows_by, table_of
+from bot.store.rows import chunks, core, for_update, insert_many, insert_many_once, insert_once, rows_by, table_of
 from bot.store.tables import (
     ConsentRow,
     ContactPersonRow,
@@ -273,7 +273,7 @@ def note_activity(session: Session, activity: Mapping[int, Activity]) -> None:
     if not activity:
         return
     rows = [{"row": id_, "new_on": each.on, "n": each.count, "sum": each.amount} for id_, each in activity.items()]
-    session.connection().execute(_note_activity(session.get_bind().dialect.name), rows)
+    core(session).execute(_note_activity(session.get_bind().dialect.name), rows)
 
 
 @cache

@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 
 from bot.store.audiences import condition
 from bot.store.rows import (
+    core,
     for_update,
     insert_many_once,
     insert_once,
@@ -118,7 +119,7 @@ def plan_selection(session: Session, owner: Owner, selection: Selection, today: 
             "reason",
         ]
         statement = on_conflict_do_nothing(session, table).from_select(names, rows)
-        count = session.connection().execute(statement, execution_options={"preserve_rowcount": True}).rowcount
+        count = core(session).execute(statement, execution_options={"preserve_rowcount": True}).rowcount
         if count > 0:
             planned.append((group, count))
     return planned
@@ -184,7 +185,7 @@ def _chain_anchor(program_id: str, flow: str) -> Any:
 def anchors(session: Session, program_id: str, kind: str, flow: str, audience: Predicate, today: date) -> list[Anchor]:
     """The distinct (zone, date) from which a set-based flow counts, among those who are meant."""
     statement = _anchors(session.get_bind().dialect.name, program_id, kind, flow, audience)
-    return [Anchor(zone, on, count) for zone, on, count in session.connection().execute(statement, {"today": today})]
+    return [Anchor(zone, on, count) for zone, on, count in core(session).execute(statement, {"today": today})]
 
 
 @lru_cache(maxsize=1000)
@@ -230,7 +231,7 @@ def defer(session: Session, waits: Sequence[tuple[int, datetime, date]]) -> None
     """Wait until another instant, (follow-up id, due at, intended on); only what is still planned can."""
     if waits:
         rows = [{"row": row_id, "at": due_at, "on": day} for row_id, due_at, day in waits]
-        session.connection().execute(_defer(), rows)
+        core(session).execute(_defer(), rows)
 
 
 @cache

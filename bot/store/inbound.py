@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, func, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from bot.store.rows import for_update, insert_once, stands, table_of
+from bot.store.rows import core, for_update, insert_once, stands, table_of
 from bot.store.tables import InboundRow
 
 
@@ -20,7 +20,7 @@ def add(session: Session, values: Mapping[str, Any]) -> int | None:
 
 def unread_ids(session: Session, limit: int) -> Sequence[int]:
     """Ids of replies that nobody has read, oldest first."""
-    return session.connection().execute(_unread(), {"most": limit}).scalars().all()
+    return core(session).execute(_unread(), {"most": limit}).scalars().all()
 
 
 @cache
@@ -42,7 +42,7 @@ def _take() -> Any:
 def mark(session: Session, inbound_id: int, state: str, **values: Any) -> None:
     """`read`, `person` (waits for a person) or `coded`."""
     new = {"state": state, **values}
-    session.connection().execute(_mark(tuple(new)), {"row": inbound_id, **{f"new_{n}": v for n, v in new.items()}})
+    core(session).execute(_mark(tuple(new)), {"row": inbound_id, **{f"new_{n}": v for n, v in new.items()}})
 
 
 @cache

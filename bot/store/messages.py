@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from bot.store.rows import (
     chunks,
+    core,
     for_update,
     insert_many,
     insert_many_once,
@@ -85,7 +86,7 @@ def claim(
     if not claimed:
         return
     rows = [{"row": message.id, "lease": now + lease} for message, _ in claimed]
-    session.connection().execute(_claim(), rows)
+    core(session).execute(_claim(), rows)
     attempt = {"claimed_at": now, "deadline_at": now + call, "outcome": "", "error": "", "empty_reads": 0}
     insert_many(
         session,
@@ -116,7 +117,7 @@ def settle(session: Session, outcomes: Sequence[Mapping[str, Any]]) -> None:
 
     A receipt may have been faster: only a state below the outcome's rank is replaced (R209).
     """
-    connection = session.connection()
+    connection = core(session)
     by_state: dict[str, list[Mapping[str, Any]]] = {}
     for outcome in outcomes:
         by_state.setdefault(str(outcome["state"]), []).append(outcome)
@@ -246,7 +247,7 @@ def recent_by_customer(
     """When messages that count for the weekly cap went into the outbox, by customer (R82)."""
     recent: dict[int, list[datetime]] = {}
     for chunk in chunks(dict.fromkeys(customer_ids)):
-        for customer_id, at in session.connection().execute(_recent(), {"wanted": chunk, "since": since}):
+        for customer_id, at in core(session).execute(_recent(), {"wanted": chunk, "since": since}):
             recent.setdefault(customer_id, []).append(at)
     return {customer_id: tuple(sorted(instants)) for customer_id, instants in recent.items()}
 

@@ -9,7 +9,7 @@ from sqlalchemy import func
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from bot.store.rows import insert_once, table_of
+from bot.store.rows import core, insert_once, table_of
 from bot.store.tables import ProgramVersionRow, TemplateVersionRow
 from messages.catalog import Template
 
@@ -58,7 +58,7 @@ def version(session: Session, version_id: int) -> ProgramVersionRow | None:
 
 def newest_versions(session: Session) -> tuple[int, int]:
     """Ids of the newest program and template version: they grow whenever somebody edits."""
-    programs, templates = session.connection().execute(_newest()).one()
+    programs, templates = core(session).execute(_newest()).one()
     return programs or 0, templates or 0
 
 

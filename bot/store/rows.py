@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Select, Table, bindparam, insert, literal_column, or_, text, update
+from sqlalchemy import Connection, Select, Table, bindparam, insert, literal_column, or_, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel, select
 
@@ -17,6 +17,7 @@ from flows.states import sources_of
 Row = TypeVar("Row", bound=SQLModel)
 CHUNK = 500
 """Values in one IN list; SQLite and PostgreSQL both take far more, plans stay good with this."""
+_CORE = "connection"
 _LATER = "written at the end of the transaction"
 
 
@@ -24,21 +25,27 @@ def table_of(model: type[SQLModel]) -> Table:
     return model.__table__  # type: ignore[attr-defined,no-any-return]
 
 
+def core(session: Session) -> Connection:
+    """The connection of this session's transaction, for statements that load no objects."""
+    connection = session.info.get(_CORE)
+    if connection is None:
+        connection = session.info[_CORE] = session.connection()
+    return connection  # type: ignore[no-any-return]
+
+
 # ----- insert
 
 
 def insert_once(session: Session, model: type[SQLModel], values: Mapping[str, Any]) -> int | None:
     """Insert a row unless a unique key forbids it; its id, or None when it was there already."""
-    found = (
-        session.connection().execute(_insert_once(model, _dialect(session), tuple(values)), values).scalar_one_or_none()
-    )
+    found = core(session).execute(_insert_once(model, _dialect(session), tuple(values)), values).scalar_one_or_none()
     return None if found is None else int(found)
 
 
 def insert_many(session: Session, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert many rows at once."""
     if rows:
-        session.connection().execute(_insert(model), rows)
+        core(session).execute(_insert(model), rows)
 
 
 def insert_many_once(
@@ -48,7 +55,7 @@ def insert_many_once(
     if not rows:
         return {}
     statement = _insert_many_once(model, _dialect(session), key)
-    return {value: row_id for value, row_id in session.connection().execute(statement, rows)}
+    return {value: row_id for value, row_id in core(session).execute(statement, rows)}
 
 
 def insert_later(session: Session, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -110,7 +117,7 @@ def move_many(session: Session, model: type[SQLModel], row_ids: Sequence[int], t
     moved = 0
     for chunk in chunks(row_ids):
         parameters = {"row_ids": chunk, **{f"new_{name}": value for name, value in values.items()}}
-        moved += session.connection().execute(statement, parameters).rowcount
+        moved += core(session).execute(statement, parameters).rowcount
     return moved
 
 

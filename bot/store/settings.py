@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy import bindparam, select
 from sqlmodel import Session
 
-from bot.store.rows import table_of
+from bot.store.rows import core, table_of
 from bot.store.tables import SettingRow
 
 
 def read(session: Session, name: str) -> dict[str, Any]:
     """The value, or an empty mapping."""
-    return dict(session.connection().execute(_read(), {"name": name}).scalar() or {})
+    return dict(core(session).execute(_read(), {"name": name}).scalar() or {})
 
 
 @cache

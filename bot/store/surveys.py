@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, func, update
 from sqlmodel import Session, col, select
 
-from bot.store.rows import insert_many, insert_many_once, move, rows_by, stands, table_of
+from bot.store.rows import core, insert_many, insert_many_once, move, rows_by, stands, table_of
 from bot.store.tables import AnswerRow, SurveyRow
 from flows.states import SurveyState
 
@@ -85,7 +85,7 @@ def withdraw_open(session: Session, customer_id: int) -> list[int]:
 def book(session: Session, values: Mapping[str, Any]) -> None:
     """Keep an answer; an earlier one to the same question is no longer current."""
     key = {"of_survey": values["survey_id"], "of_question": values["question"]}
-    session.connection().execute(_outdate(), key)
+    core(session).execute(_outdate(), key)
     blank = {"inbound_id": 0, "score": None, "points": None, "level": None, "category": None, "current": True}
     insert_many(session, AnswerRow, [{**blank, **values}])
 

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from bot.store.rows import chunks, for_update, insert_once, move, move_many, rows_by, stands, table_of
+from bot.store.rows import chunks, core, for_update, insert_once, move, move_many, rows_by, stands, table_of
 from bot.store.tables import PingRow, TicketRow
 from flows.decisions import PlannedPing
 from flows.states import PingState, TicketState
@@ -53,7 +53,7 @@ def with_live(session: Session, customer_ids: Iterable[int]) -> set[int]:
     """Who of these customers has an open complaint, in any program (R88)."""
     found: set[int] = set()
     for chunk in chunks(dict.fromkeys(customer_ids)):
-        found.update(session.connection().execute(_with_live(), {"wanted": chunk}).scalars())
+        found.update(core(session).execute(_with_live(), {"wanted": chunk}).scalars())
     return found
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, func, or_
+from sqlalchemy import ColumnElement, Select, exists, func, or_
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
@@ -286,10 +286,15 @@ def lines_of_ticket(session: Session, ticket_id: int, limit: int = 500) -> list[
 
 def planned_in_sets(session: Session, customer_id: int, limit: int = 200) -> list[FollowUpRow]:
     """Follow-ups that a set-based plan gave this customer: the trail has no line of their own for them."""
-    own = select(TrailRow.follow_up_id).where(TrailRow.customer_id == customer_id, TrailRow.what == "planned")
+    own = exists().where(
+        col(TrailRow.customer_id) == customer_id,
+        col(TrailRow.what) == "planned",
+        col(TrailRow.flow) == col(FollowUpRow.flow),
+        col(TrailRow.at) == col(FollowUpRow.planned_at),
+    )
     statement = (
         select(FollowUpRow)
-        .where(FollowUpRow.customer_id == customer_id, col(FollowUpRow.id).not_in(own))
+        .where(FollowUpRow.customer_id == customer_id, ~own)
         .order_by(col(FollowUpRow.planned_at).desc())
         .limit(limit)
     )

@@ -1,8 +1,8 @@
 """The trail in human words: what one line says, about whom, why, and which text it is about.
 
 `tell` turns rows into Lines for one language. On the town's page a line names its customer; on a customer's own page
-it does not, and the time is the customer's. Nothing is left out on a customer's page: what another line repeats is
-joined to it (why the bot said something, with the text that it said).
+it does not, and the time is the customer's. Nothing is left out on a customer's page but a score that stands with the
+words it was read from.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -32,7 +32,6 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     "reply": ("reply", "info"),
     "answer": ("star", "calm"),
     "comment": ("reply", "calm"),
-    "said": ("send", "calm"),
     "survey": ("check", "calm"),
     "opted_out": ("bell-off", "warn"),
     "opted_in": ("bell", "calm"),
@@ -53,7 +52,8 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     "notice": ("dots", "calm"),
 }
 """Kind of line -> (icon, tone)."""
-_QUIET = frozenset({"said", "survey", "cancelled", "done", "retry", "ignored"})
+_QUIET = frozenset({"survey", "cancelled", "done", "retry", "ignored"})
+_NOTICES = frozenset({"ping", "passed_on", "alert"})
 LIVELY = tuple(what for what in _LOOKS if what not in _QUIET)
 """Kinds of lines that the town's stream shows."""
 
@@ -177,46 +177,42 @@ class Teller:
 def tell(site: Site, words: Words, story: Story) -> list[Line]:
     """Lines in the order of the rows, without what another one repeats."""
     teller = Teller(site, words, story)
-    return _joined([teller.tell(row) for row in story.lines], story)
+    return _joined([teller.tell(row) for row in story.lines])
 
 
-def _joined(lines: Sequence[Line], story: Story) -> list[Line]:
-    """Why the bot said something stands with the text that it sent; a score stands with the words it was read from."""
-    sent = {row.message_id for row in story.lines if row.what in ("message", "resurvey") and row.message_id}
-    reasons = {row.message_id: line.why for row, line in zip(story.lines, lines, strict=True) if row.what == "said"}
-    read_as: dict[tuple[int, datetime], set[str]] = {}
-    for line in lines:
-        if line.what == "reply" and line.level is not None:
-            read_as.setdefault((line.customer_id, line.at), set()).add(line.score)
-    kept = []
-    for row, line in zip(story.lines, lines, strict=True):
-        if row.what == "said" and row.message_id in sent:
-            continue
-        if row.what == "answer" and line.score in read_as.get((line.customer_id, line.at), set()):
-            continue
-        if row.what == "message" and not line.why and row.message_id in reasons:
-            line = replace(line, why=reasons[row.message_id])
-        kept.append(line)
-    return kept
+def _joined(lines: Sequence[Line]) -> list[Line]:
+    """A score stands with the words that it was read from, and needs no line of its own."""
+    read_as = {(line.customer_id, line.at, line.score) for line in lines if line.what == "reply" and line.level}
+    kept = [line for line in lines if line.what != "answer" or (line.customer_id, line.at, line.score) not in read_as]
+    return in_order(kept)
 
 
-def stream_lines(lines: Iterable[Line], story: Story) -> list[Line]:
+def in_order(lines: Iterable[Line]) -> list[Line]:
+    """By time; what the customer got stands before the notices to staff that were written in the same instant."""
+    ordered: list[Line] = []
+    for line in sorted(lines, key=lambda line: (line.at, line.id)):
+        place = len(ordered)
+        if line.what == "message":
+            while place and ordered[place - 1].what in _NOTICES and ordered[place - 1].at == line.at:
+                place -= 1
+        ordered.insert(place, line)
+    return ordered
+
+
+def stream_lines(lines: Iterable[Line]) -> list[Line]:
     """What the town's stream shows of them: no plan of one customer's alone, no notice to staff beside its ping."""
-    kept = []
-    for line in lines:
-        message = story.texts.get(_message_of(line, story))
-        if line.what not in LIVELY or (line.what == "planned" and line.customer_id):
-            continue
-        if line.what == "message" and (message is None or message.staff_id):
-            continue
-        if line.what == "reply" and not line.said and line.level is None:
-            continue
-        kept.append(line)
-    return kept
+    return [line for line in lines if line.what in LIVELY and not _is_quiet(line)]
 
 
-def _message_of(line: Line, story: Story) -> int:
-    return next((row.message_id for row in story.lines if row.id == line.id), 0)
+def _is_quiet(line: Line) -> bool:
+    match line.what:
+        case "planned":
+            return bool(line.customer_id)
+        case "message":
+            return not line.customer_id
+        case "reply":
+            return not line.said and line.level is None
+    return False
 
 
 def planned_lines(site: Site, words: Words, rows: Iterable[FollowUpRow]) -> list[Line]:

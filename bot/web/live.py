@@ -84,7 +84,7 @@ def _news(site: Site, words: Words, last: int) -> tuple[int, dict[str, Any]]:
         rows = trail.after(session, max(last, newest - MOST_LINES))
         story = views.story_of(session, rows)
         waiting = views.to_call(session)
-    lines = stream_lines(tell(site, words, story), story)
+    lines = stream_lines(tell(site, words, story))
     topics = {f"customer-{row.customer_id}" for row in rows if row.customer_id}
     topics |= {f"ticket-{row.ticket_id}" for row in rows if row.ticket_id}
     topics |= {f"staff-{row.data['staff']}" for row in rows if row.what == "message" and row.data.get("staff")}

@@ -14,7 +14,7 @@ from bot.store import customers, events, surveys, tickets, trail, views
 from bot.store.tables import CustomerRow, EnrolmentRow
 from bot.web.access import console
 from bot.web.audience import in_words
-from bot.web.lines import Line, planned_lines, tell
+from bot.web.lines import Line, in_order, planned_lines, tell
 from bot.web.site import Site, site_of, words_for
 from bot.web.words import Words
 from flows.audience import holds
@@ -83,9 +83,7 @@ def _about(request: Request, site: Site, customer_id: int, oldest_first: bool) -
             "answers": surveys.answers_of_customer(session, customer_id),
             "events": events.of_customer(session, customer_id, limit=20),
         }
-    lines = sorted(
-        [*tell(site, words, story), *planned_lines(site, words, in_sets)], key=lambda line: (line.at, line.id)
-    )
+    lines = in_order([*tell(site, words, story), *planned_lines(site, words, in_sets)])
     if not oldest_first:
         lines.reverse()
     return values | {

@@ -33,7 +33,7 @@ def show_town(request: Request) -> Response:
         story = views.story_of(session, rows)
         houses = views.customer_phones(session, limit=HOUSES)
         crew = views.staff_phones(session)
-    lines = stream_lines(tell(site, words, story), story)[-FIRST_LINES:][::-1]
+    lines = stream_lines(tell(site, words, story))[-FIRST_LINES:][::-1]
     return site.console_page(request, "town.html", lines=lines, houses=houses, crew=crew, rates=RATES, **_figures(site))
 
 

@@ -12,7 +12,7 @@ from messages.reading.normalise import Message
 from messages.reading.values import Intent
 
 _IN_ORDER = ("opt_out", "callback", "wrong_person", "how_to_answer", "help")
-NON_ANSWERS = ("auto_reply", "thanks", "greeting", "ack", "who", "refusal", "busy")
+NON_ANSWERS = ("auto_reply", "withdrawn", "thanks", "greeting", "ack", "who", "refusal", "busy")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,10 @@ counts only when the reply is nothing else ("挺不错", "superb"), since praise
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from messages.reading.lexicon import load, words_of
 
@@ -41,7 +42,7 @@ class Grammar:
     """The level words of one language, by the unit they are cut in: characters (zh) or words (en)."""
 
     classes: Mapping[str, tuple[str, ...]]
-    longest: int
+    reach: Mapping[str, int]
     refused_before: tuple[str, ...]
     refused_after: re.Pattern[str]
     sarcastic_after: re.Pattern[str]
@@ -63,7 +64,7 @@ def grammar(language: str) -> Grammar:
     by_word = language != "zh"
     return Grammar(
         classes={word: tuple(names) for word, names in classes.items()},
-        longest=max(len(word.split()) if by_word else len(word) for word in classes),
+        reach=_reach(classes, by_word=by_word),
         refused_before=words_of(spec["no_rating_before"]),
         refused_after=_beginning(spec["no_rating_after"]),
         sarcastic_after=_beginning(spec["sarcastic_after"]),
@@ -73,12 +74,20 @@ def grammar(language: str) -> Grammar:
     )
 
 
+def _reach(words: Iterable[str], *, by_word: bool) -> dict[str, int]:
+    """For each first character (or first word) the length of the longest entry that begins with it."""
+    reach: dict[str, int] = {}
+    for word in words:
+        units = word.split() if by_word else word
+        reach[units[0]] = max(reach.get(units[0], 0), len(units))
+    return reach
+
+
 def _beginning(words: str) -> re.Pattern[str]:
     return re.compile(r"\s*(?:" + "|".join(words_of(words)) + r")(?![a-z])")
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
+class _Piece(NamedTuple):
     text: str
     classes: tuple[str, ...]
     start: int
@@ -91,9 +100,9 @@ def _cut(text: str, how: Grammar) -> Iterator[_Piece]:
         yield from _cut_words(text, how)
         return
     at, size = 0, len(text)
-    classes = how.classes
+    classes, reach = how.classes, how.reach
     while at < size:
-        for length in range(min(how.longest, size - at), 0, -1):
+        for length in range(min(reach.get(text[at], 1), size - at), 0, -1):
             piece = text[at : at + length]
             if piece in classes:
                 break
@@ -106,9 +115,9 @@ _TOKEN = re.compile(r"[a-z0-9+%/*-]+")
 
 def _cut_words(text: str, how: Grammar) -> Iterator[_Piece]:
     tokens = [(m.group(), m.start(), m.end()) for m in _TOKEN.finditer(text)]
-    at, classes = 0, how.classes
+    at, classes, reach = 0, how.classes, how.reach
     while at < len(tokens):
-        for length in range(min(how.longest, len(tokens) - at), 0, -1):
+        for length in range(min(reach.get(tokens[at][0], 1), len(tokens) - at), 0, -1):
             piece = " ".join(token for token, _, _ in tokens[at : at + length])
             if piece in classes:
                 break
@@ -168,10 +177,8 @@ def _is_filler(pieces: list[_Piece]) -> bool:
 
 
 def _core(piece: _Piece) -> str | None:
-    for name in piece.classes:
-        if name in _BASE:
-            return name
-    return None
+    """The core list a piece is in; cores come first among its classes."""
+    return piece.classes[0] if piece.classes and piece.classes[0] in _BASE else None
 
 
 def _read_whole(pieces: list[_Piece], how: Grammar, clause: str) -> Level | None:

@@ -78,7 +78,7 @@ def _compile(phrases: list[str], lists: Mapping[str, str], language: str) -> re.
     bodies = [expand(phrase, lists) for phrase in phrases]
     if language == "zh":
         return re.compile("|".join(bodies))
-    return re.compile(rf"(?<![a-z])(?:{'|'.join(bodies)})(?![a-z])")
+    return re.compile(rf"(?:(?<![a-z])|(?![a-z]))(?:{'|'.join(bodies)})(?![a-z])")
 
 
 @cache

@@ -28,7 +28,11 @@ class Given:
     alone: bool = False
 
 
-_HAS_NUMBER = re.compile(rf"[\d{HAN}⭐★*💯满负]|one|two|three|four|five|six|seven|eight|nine|ten|zero|star|mark|hundred|full|max|top|perfect")
+_HAS_NUMBER = re.compile(
+    r"[\d⭐★*💯]|满分|满星|负分|顶格|最[高低]分|半颗?星|百分"
+    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|zero|tens|fives|fours|hundred)\b|star|marks|score|points|perfect"
+    rf"|[{HAN}].{{0,3}}[分星]|(?:给|打|评|选|答|复|改).{{0,4}}[{HAN}]|^.{{0,3}}[{HAN}]+.{{0,4}}$"
+)
 _STARS = re.compile(r"(?:[⭐★] ?)+(?P<half>[½]|半|\.5)?")
 _ASTERISKS = re.compile(r"\*{2,5}(?P<half>)")
 _REPEATED = re.compile(r"^(\d{1,2})(?:[ ,，.!。]+\1)+[ .!。]*$")
