@@ -216,7 +216,14 @@ def rehearse(
     from bot.rehearsal import rehearse as live
 
     scenario, texts = read_scenario(file)
-    outcome = live(scenario, texts, Settings(_env_file=None), url=database)
+    with console.status("rehearsing") as status:
+        outcome = live(
+            scenario,
+            texts,
+            Settings(_env_file=None),
+            url=database,
+            progress=lambda at: status.update(f"rehearsing {at:%Y-%m-%d}"),
+        )
     if json_:
         for line in outcome.lines:
             _print_json(line)

@@ -3,6 +3,7 @@ their stories. Throw-away database, phones in memory, dice with a seed; the conf
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -14,7 +15,9 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlmodel import Session
 
+from bot import files
 from bot.bootstrap import simulated_runtime
+from bot.channels.simulator import Fault as PhoneFault
 from bot.channels.simulator import Simulator
 from bot.clock import SimulatedClock
 from bot.config import Settings
@@ -44,6 +47,21 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Contact(Part):
+    """One human at a customer, with an own number."""
+
+    name: str
+    role: str = "contact"
+    phone: str
+
+
+class Matter(Part):
+    """A contract, vehicle, invoice, order or project of a customer."""
+
+    kind: str
+    id: str
+
+
 class Person(Part):
     """A customer of a scenario."""
 
@@ -58,6 +76,8 @@ class Person(Part):
     program: str = ""
     marketing_consent: bool = False
     attributes: dict[str, Any] = Field(default_factory=dict)
+    contacts: list[Contact] = Field(default_factory=list)
+    matters: list[Matter] = Field(default_factory=list)
 
 
 class Crowd(Part):
@@ -108,7 +128,7 @@ class Step(Part):
     result: str = ""
     reason: str = ""
     attributes: dict[str, Any] = Field(default_factory=dict)
-    fails: Literal["refuse", "lose", "lose_after", "never"] | None = None
+    fails: Literal["refuse", "lose", "lose_after", "never"] | bool | None = None
 
 
 class Scenario(Part):
@@ -164,6 +184,8 @@ def parse_scenario(source: Source, folder: Path) -> tuple[Scenario, dict[str, st
         scenario = Scenario.model_validate(source.data)
     except ValidationError as error:
         raise ProgramError(tuple(_faults(error, source))) from error
+    if isinstance(scenario.customers, str):
+        scenario = scenario.model_copy(update={"customers": str(folder / scenario.customers)})
     names = [str(folder / name) if (folder / name).is_file() else name for name in scenario.programs]
     return scenario, dict(read_program(name) for name in names)
 
@@ -232,6 +254,9 @@ class Rehearsal:
         return (crowd.work(),)
 
     def _enrol_all(self) -> None:
+        if isinstance(self.scenario.customers, str):
+            self._enrol_file(Path(self.scenario.customers))
+            return
         people = list(self._people())
         rows = [
             intake.CustomerIn(
@@ -255,6 +280,35 @@ class Rehearsal:
         for person, result in zip(people, results, strict=True):
             self.ids[person.id] = result.row_id
             self.names[result.row_id] = person.id
+        self._add_contacts(people)
+
+    def _enrol_file(self, path: Path) -> None:
+        """Customers from a CSV or XLSX file, as `huifang import customers` takes them."""
+        report = files.import_customers(self.runtime, path, source=SOURCE, rejects=Path(os.devnull))
+        if report.refused:
+            reason = f"{report.refused} rows of {path} are refused"
+            raise InputError(
+                [{"field": "customers", "reason": reason, "remedy": f"run `huifang import customers {path}`"}]
+            )
+        with self.runtime.db.read() as session:
+            self.ids = customers.ids_of(session, SOURCE)
+        self.names = {row_id: name for name, row_id in self.ids.items()}
+
+    def _add_contacts(self, people: Sequence[Person]) -> None:
+        """The humans at a customer, and what it has with us."""
+        with self.runtime.db.write() as session:
+            for person in people:
+                customer_id = self.ids[person.id]
+                for contact in person.contacts:
+                    phone = intake.normalise_phone(contact.phone, self.runtime.settings.region)
+                    if phone is None:
+                        field_ = f"customers[{person.id}].contacts.phone"
+                        reason = f"{contact.phone!r} is no phone number"
+                        raise InputError([{"field": field_, "reason": reason, "remedy": "write it as +8613800000000"}])
+                    person_id = customers.add_person(session, customer_id, contact.name, contact.role)
+                    customers.add_point(session, customer_id, person_id, "sms", phone)
+                for matter in person.matters:
+                    customers.matter(session, customer_id, SOURCE, matter.kind, matter.id)
 
     def _only_program(self) -> tuple[str, ...]:
         ids = [each.program.id for each in self.runtime.shelf.in_force]
@@ -273,17 +327,7 @@ class Rehearsal:
                         "language": given.language,
                     }
                 )
-        elif isinstance(given, str):
-            raise InputError(
-                [
-                    {
-                        "field": "customers",
-                        "reason": "is a file name",
-                        "remedy": "list the customers, or give count and seed",
-                    }
-                ]
-            )
-        else:
+        elif not isinstance(given, str):
             yield from given
 
     def _hire(self) -> None:
@@ -341,7 +385,8 @@ class Rehearsal:
         elif "set" in given or step.attributes:
             self._set(step)
         elif "delivery" in given or step.fails:
-            self.simulator.fail(self._address(step), None if step.fails == "never" else step.fails)
+            fault: PhoneFault | None = "refuse" if step.fails is True else step.fails or None  # type: ignore[assignment]
+            self.simulator.fail(self._address(step), None if step.fails == "never" else fault)
         else:
             raise InputError(
                 [

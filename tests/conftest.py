@@ -1,11 +1,14 @@
 """What every test may ask for: databases of both kinds, a clock, a runtime on the built-in phone."""
 
+import shutil
 import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlmodel import SQLModel
 
 from bot.bootstrap import simulated_runtime
 from bot.clock import SimulatedClock
@@ -41,18 +44,45 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty migrated SQLite file, made once and copied for each test."""
+    file = tmp_path_factory.mktemp("migrated") / "empty.sqlite"
+    database = Database(f"sqlite:///{file}")
+    migrate(database)
+    database.close()
+    return file
+
+
+@pytest.fixture(scope="session")
+def migrated_schema(postgres_url: str) -> Iterator[Database]:
+    """A migrated schema on PostgreSQL, made once and emptied after each test."""
+    with throw_away(postgres_url) as database:
+        migrate(database)
+        yield database
+
+
 @pytest.fixture
-def db(database_url: str) -> Iterator[Database]:
+def db(database_url: str, request: pytest.FixtureRequest) -> Iterator[Database]:
     """A migrated database, empty; on PostgreSQL in a schema of its own."""
     if database_url.startswith("sqlite"):
+        shutil.copy(request.getfixturevalue("migrated_file"), database_url.removeprefix("sqlite:///"))
         database = Database(database_url)
-        migrate(database)
         yield database
         database.close()
     else:
-        with throw_away(database_url) as database:
-            migrate(database)
-            yield database
+        shared: Database = request.getfixturevalue("migrated_schema")
+        database = Database(database_url, shared.schema)
+        yield database
+        database.close()
+        empty(shared)
+
+
+def empty(database: Database) -> None:
+    """Take every row out, and let every id begin at 1 again."""
+    tables = ", ".join(table.name for table in SQLModel.metadata.sorted_tables)
+    with database.engine.begin() as connection:
+        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
 
 
 @pytest.fixture

@@ -72,7 +72,7 @@ def _attribute(dialect: str, field: str, op: str, value: Literal, kind: str) -> 
         fact: ColumnElement[Any] = raw
         wanted: Any = int(value) if kind == "flag" else value
     else:
-        type_of = func.jsonb_typeof(attributes[field])
+        type_of = func.jsonb_typeof(func.jsonb_extract_path(attributes, field))
         text = func.jsonb_extract_path_text(attributes, field)
         casts: dict[str, Any] = {"number": _number(text), "flag": _flag(text), "text": _exact(dialect, text)}
         fact, wanted = casts[kind], value

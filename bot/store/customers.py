@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import Date, bindparam, func, insert, or_, update
+from sqlalchemy import select as core_select
 from sqlmodel import Session, SQLModel, col, select
 
 from bot.store.rows import chunks, core, for_update, insert_many, insert_many_once, insert_once, rows_by, table_of
@@ -35,6 +36,13 @@ def by_keys(session: Session, source: str, external_ids: Iterable[str]) -> dict[
         )
         found.update({key: customer_id for key, customer_id in session.execute(statement)})
     return found
+
+
+def ids_of(session: Session, source: str) -> dict[str, int]:
+    """What a source calls all its customers -> our ids."""
+    table = table_of(CustomerKeyRow)
+    statement = core_select(table.c.external_id, table.c.customer_id).where(table.c.source == source)
+    return {key: customer_id for key, customer_id in core(session).execute(statement)}
 
 
 def by_addresses(session: Session, addresses: Iterable[str]) -> dict[str, int]:

@@ -53,6 +53,8 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
 }
 """Kind of line -> (icon, tone)."""
 _QUIET = frozenset({"survey", "cancelled", "done", "retry", "ignored"})
+_FESTIVAL = "festival ("
+"""A reason that the title of a greeting says better."""
 _NOTICES = frozenset({"ping", "passed_on", "alert"})
 LIVELY = tuple(what for what in _LOOKS if what not in _QUIET)
 """Kinds of lines that the town's stream shows."""
@@ -169,7 +171,7 @@ class Teller:
     def _why(self, row: TrailRow) -> str:
         if row.what in ("event", "claimed", "acknowledged", "ping"):
             return ""
-        if row.what in ("message", "resurvey") and row.because in ("reply", "staff", "greeting", "survey", "service"):
+        if row.because.startswith(_FESTIVAL):
             return ""
         return self._site.because(self._words, row.because, row.program_id)
 
@@ -225,7 +227,7 @@ def planned_lines(site: Site, words: Words, rows: Iterable[FollowUpRow]) -> list
             icon="calendar",
             tone="calm",
             text=words("trail.planned", flow=site.flow_title(row.program_id, row.flow, words, row.occasion)),
-            why=site.because(words, row.reason, row.program_id),
+            why="" if row.reason.startswith(_FESTIVAL) else site.because(words, row.reason, row.program_id),
             customer_id=row.customer_id,
             due=row.due_at,
             flow=site.flow_title(row.program_id, row.flow, words, row.occasion),

@@ -48,7 +48,7 @@ NOTHING_FELT = Felt()
 
 @dataclass(frozen=True, slots=True)
 class _Words:
-    """Words by their first unit, longest first: (word, feeling)."""
+    """Words by their beginning (two characters, or the first word), longest first: (word, feeling)."""
 
     by_first: Mapping[str, tuple[tuple[str, int], ...]]
     negators: tuple[str, ...]
@@ -62,7 +62,7 @@ def _words(language: str) -> _Words:
     feeling.update(dict.fromkeys(words_of(spec["neutral"]), 0))
     by_first: dict[str, list[tuple[str, int]]] = {}
     for word in sorted(feeling, key=len, reverse=True):
-        first = word[0] if language == "zh" else word.split()[0]
+        first = word[:2] if language == "zh" else word.split()[0]
         by_first.setdefault(first, []).append((word, feeling[word]))
     negators = tuple(sorted(words_of(spec["negators"]), key=len, reverse=True))
     return _Words({first: tuple(words) for first, words in by_first.items()}, negators)
@@ -94,14 +94,23 @@ def of_chinese(text: str) -> Felt:
         text = _wished("zh").sub(",", text)
     at, size = 0, len(text)
     while at < size:
-        for word, feeling in words.by_first.get(text[at], ()):
-            if text.startswith(word, at):
-                negator = _negator_before(text, at, words.negators)
-                _note(word, feeling, negator, praise, complaint)
-                at += len(word) - 1
-                break
+        found = _word_at(text, at, words.by_first)
+        if found:
+            word, feeling = found
+            negator = _negator_before(text, at, words.negators) if feeling else ""
+            _note(word, feeling, negator, praise, complaint)
+            at += len(word) - 1
         at += 1
     return _felt("zh", text, praise, complaint, text, wish)
+
+
+def _word_at(text: str, at: int, words: Mapping[str, tuple[tuple[str, int], ...]]) -> tuple[str, int] | None:
+    """The longest known word that begins here, and its feeling."""
+    for word, feeling in words.get(text[at : at + 2], ()):
+        if text.startswith(word, at):
+            return word, feeling
+    alone = words.get(text[at])
+    return alone[0] if alone else None
 
 
 def _negator_before(text: str, at: int, negators: tuple[str, ...]) -> str:

@@ -7,11 +7,13 @@ clause of its own counts too; a number that counts hours, rooms, money or people
 import re
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 
 from messages.reading.lexicon import load, words_of
 from messages.reading.numerals import HAN, worth
 
 SAYS_SO, STANDS_ALONE, TRAILS = 3, 2, 1
+MOST_NUMBERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,11 @@ def _any_of(words: tuple[str, ...]) -> str:
 
 
 def find(text: str) -> list[Mention]:
-    """The numbers of a text that may be ratings, in order."""
-    return [mention for match in _NUMBER.finditer(text) if (mention := _mention(text, match))]
+    """The numbers of a text that may be ratings, in order; a long list of numbers rates nothing."""
+    matches = list(islice(_NUMBER.finditer(text), MOST_NUMBERS + 1))
+    if len(matches) > MOST_NUMBERS:
+        return []
+    return [mention for match in matches if (mention := _mention(text, match))]
 
 
 def _mention(text: str, match: re.Match[str]) -> Mention | None:

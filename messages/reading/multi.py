@@ -10,6 +10,7 @@ from messages.reading.values import Question, Scale
 
 Answers = tuple[Number | None, ...]
 
+_LONGEST = 160  # characters; answers to many questions are short
 _HAN = "零一二两三四五六七八九十"
 _VALUE = rf"(?:10|100|\d(?:\.5)?|\d\d(?!\d)|[{_HAN}])"
 _ALL = re.compile(
@@ -31,7 +32,7 @@ _YES_NO_LABELLED = re.compile(
 
 def find(text: str, latin: str, question: Question) -> tuple[Answers, bool] | None:
     """One score or None per question in order, and whether the message is nothing but that list."""
-    if question.n_questions < 2 or question.scale is Scale.TEXT:
+    if question.n_questions < 2 or question.scale is Scale.TEXT or len(text) > _LONGEST:
         return None
     for read in (_the_same_for_all, _labelled_yes_no, _labelled, _listed, _run_together, _named, _in_words, _loose):
         answers = read(text if read in (_in_words, _listed) else latin, question)

@@ -15,8 +15,8 @@ from importlib.resources import files
 from messages.reading import faces
 from messages.reading.lexicon import load
 
-MOST_READ = 2_400  # an SMS ends at 1,600 characters; beyond this only the beginning and the end of a text are read
-_HEAD, _TAIL = 1_800, 600
+MOST_READ = 1_600  # an SMS ends at 1,600 characters; beyond this only the beginning and the end of a text are read
+_HEAD, _TAIL = 1_200, 400
 
 _CIRCLED = {
     **{chr(0x2776 + i): f"{i + 1} " for i in range(10)},  # ❶

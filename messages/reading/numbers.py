@@ -33,6 +33,7 @@ _HAS_NUMBER = re.compile(
     r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|zero|tens|fives|fours|hundred)\b|star|marks|score|points|perfect"
     rf"|[{HAN}].{{0,3}}[分星]|(?:给|打|评|选|答|复|改).{{0,4}}[{HAN}]|^.{{0,3}}[{HAN}]+.{{0,4}}$"
 )
+_LONG, _HEAD, _TAIL = 240, 140, 80  # who writes at length rates at the beginning or at the end
 _STARS = re.compile(r"(?:[⭐★] ?)+(?P<half>[½]|半|\.5)?")
 _ASTERISKS = re.compile(r"\*{2,5}(?P<half>)")
 _REPEATED = re.compile(r"^(\d{1,2})(?:[ ,，.!。]+\1)+[ .!。]*$")
@@ -61,6 +62,8 @@ def find(text: str, question: Question) -> Given | None:
     """The rating that a text (without apostrophes) gives, or None."""
     if question.scale is Scale.TEXT or not _HAS_NUMBER.search(text):
         return None
+    if len(text) > _LONG:
+        text = f"{text[:_HEAD]}\n{text[-_TAIL:]}"
     bare = _BARE.fullmatch(text)
     if bare and scales.is_on(question.scale, float(bare[1])):
         return Given(scales.tidy(float(bare[1])), text, alone=True)
@@ -103,7 +106,13 @@ def _taken_off(text: str, question: Question) -> Given | None:
     return None if taken is None else _given(_top(question) - taken, question, found.group())
 
 
+_FRACTION_CUE = re.compile(r"/| of |outta|满分|总分|分[里中之]|制|分.{0,6}[给打]")
+_RANGE_CUE = re.compile(r"[-~到至、或/]|还是| (?:to|or|maybe|and) |[一二三四五六七八九]{2}[分星]")
+
+
 def _fraction(text: str, question: Question) -> Given | None:
+    if not _FRACTION_CUE.search(text):
+        return None
     for pattern in _patterns("fractions"):
         given = None
         for match in pattern.finditer(text):

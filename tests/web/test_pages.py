@@ -335,7 +335,7 @@ def test_a_customers_page_answers_first_why_they_did_or_did_not_get_it(visitor: 
     ]
     places = [page.index(each) for each in told]
     assert places == sorted(places)
-    assert "festival (" in page, "a plan for many stands in the trail of each"
+    assert "planned: Mid-Autumn greeting due Fri 25 Sep 10:00" in page, "a plan for many stands in the trail of each"
 
 
 def test_a_customers_page_says_what_does_not_reach_them(visitor: Visitor) -> None:

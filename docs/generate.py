@@ -1,0 +1,432 @@
+"""Writes the parts of the documentation that the code already knows: `python docs/generate.py`.
+
+docs/programs.md    the reference of the program language, from the models of `flows/program.py`
+docs/marketers.md   the table of variables between its two marks, from `messages/render.py`
+
+`tests/rules/test_docs.py` holds both equal to what this prints, and reads every example below as a program would.
+"""
+
+import types
+from collections.abc import Iterator, Mapping
+from datetime import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from flows import program as language
+from flows.audience import MEASURES, All
+from flows.calendar import Festival
+from flows.program import PERIOD_MONTHS, Part, Program
+from flows.timing import Offset, TimeWindow
+from messages.render import VARIABLES
+
+DOCS = Path(__file__).parent
+BEGIN, END = "<!-- variables: python docs/generate.py -->", "<!-- end of variables -->"
+
+SECTIONS: tuple[tuple[type[Part], str, str], ...] = (
+    (Program, "The program", "The whole file. Fields may stand in any order."),
+    (language.OffDays, "off_days", "Stands in the program, and in a flow or a re-survey that differs."),
+    (language.Classes, "classes", "A class belongs to a program, not to a customer."),
+    (language.Activity, "activity", "What the measures of an audience count."),
+    (language.EventType, "events", "`events` maps the name of an event to its fields."),
+    (language.Survey, "surveys", "`surveys` maps an id to its questions."),
+    (language.Question, "questions", "In the order in which they are asked."),
+    (language.Flow, "flows", "A list. Each flow is one rule: when, to whom, what."),
+    (language.AfterEvent, "on: event", "Once for each event of a type."),
+    (language.OnSilence, "on: silence", "Once when nothing came for so long."),
+    (language.Every, "on: every", "Again and again."),
+    (language.Sample, "on: every + sample", "A random sample in each calendar period."),
+    (language.OnFestival, "on: festivals", "On the day itself."),
+    (language.Unanswered, "on: unanswered", "A reminder."),
+    (language.MessageAction, "message", "What a flow sends."),
+    (language.Replies, "replies", "What follows a reply."),
+    (language.Low, "low", "Who counts as unhappy."),
+    (language.Alert, "alerts", "`alerts` maps a flag to the words that raise it and the roles that hear of it."),
+    (language.Callback, "callback", "How an unhappy customer reaches a person."),
+    (language.Rung, "ladder", "A list; each rung is told at its time, in staff hours (08:00 to 22:00)."),
+    (language.Resurvey, "resurvey", "How the customer is asked again."),
+    (language.Cap, "cap", "How much is too much."),
+)
+TITLES: Mapping[type[Part], str] = {model: title for model, title, _ in SECTIONS}
+
+MEANINGS: Mapping[tuple[str, str], str] = {
+    ("Program", "id"): "name of the program: small letters, digits, _",
+    ("Program", "version"): "a number for readers; the runtime tells versions apart by content",
+    ("Program", "name"): "what staff read",
+    ("Program", "sources"): "where the policy comes from; for readers",
+    ("Program", "company_phone"): "what customers may call: {{ company_phone }}",
+    ("Program", "language"): "language of customers who state none",
+    ("Program", "hard_hours"): "never left by an automatic message",
+    ("Program", "windows"): "preferred times, inside the hard hours",
+    ("Program", "off_days"): "what steps do on off days",
+    ("Program", "classes"): "classes of customers",
+    ("Program", "activity"): "the event that the measures count",
+    ("Program", "attributes"): "attributes of customers that audiences may ask for, and their kinds",
+    ("Program", "events"): "what can happen",
+    ("Program", "surveys"): "what can be asked",
+    ("Program", "flows"): "the rules",
+    ("Program", "replies"): "what follows a reply",
+    ("Program", "callback"): "how somebody calls back",
+    ("Program", "cap"): "at most so many automatic messages to one customer",
+    ("Program", "greeting_at"): "local time of festival greetings",
+    ("Survey", "questions"): "at least one, and at least one with a scale that measures",
+    ("Question", "id"): "name of the question",
+    ("OnSilence", "silence"): "how long",
+    ("Every", "every"): "how often",
+    ("OnFestival", "festivals"): "which ones; the template's name may hold {festival}",
+    ("Flow", "id"): "name of the flow; `resurvey` is taken",
+    ("Flow", "on"): "the trigger: one of the six forms below",
+    ("Flow", "message"): "what it sends; a flow without one only sets a class",
+    ("MessageAction", "template"): "name of the template; {festival} stands for the festival",
+    ("MessageAction", "purpose"): "greeting, marketing, survey or service: decides consent and caps",
+    ("Replies", "low"): "who counts as unhappy",
+    ("Replies", "thanks_satisfied"): "template: thanks above the neutral level",
+    ("Replies", "thanks_neutral"): "template: thanks up to the neutral level",
+    ("Replies", "apology"): "template: at once, to whoever is unhappy",
+    ("Replies", "alerts"): "words that somebody must hear of at once",
+    ("Callback", "clock"): "calendar: every hour counts; business: workdays only",
+    ("Callback", "ladder"): "who is told when; at least one rung",
+    ("Callback", "resurvey"): "how the customer is asked again",
+    ("Rung", "role"): "role that is pinged; `auto_repair:manager` at a member of staff means in that program only",
+    ("Resurvey", "after"): "after the handling is recorded",
+    ("Resurvey", "template"): "template that tells the result and asks",
+    ("Resurvey", "off_days"): "overrides the program's",
+    ("Cap", "messages"): "how many",
+    ("Cap", "days"): "in how many days",
+}
+"""What a field means, where the model does not say it itself."""
+
+EXAMPLES: Mapping[str, Mapping[str, str]] = {
+    "Program": {
+        "id": "coffee_club",
+        "version": "2",
+        "name": "{zh: 咖啡俱乐部, en: Coffee club}",
+        "sources": "[S46]",
+        "company": "{zh: 青禾咖啡, en: Qinghe Coffee}",
+        "company_phone": "400-000-0199",
+        "zone": "Europe/Berlin",
+        "region": "DE-BY",
+        "language": "en",
+        "active_from": "2026-01-01",
+        "hard_hours": '"08:00-21:00"',
+        "windows": '["09:00-12:00", "14:00-18:00"]',
+        "off_days": "{weekend: send, holiday: defer}",
+        "classes": "{names: [member, guest], default: guest}",
+        "activity": "{event: visit, amount: paid}",
+        "attributes": "{city: text, birthday: date}",
+        "events": "{visit: {name: {en: Visit}}}",
+        "surveys": "{visit: {questions: [{id: overall, scale: 1-5, text: {en: How was it?}}]}}",
+        "flows": "[{id: thanks, on: {event: visit}, after: 1d, message: {template: visit}}]",
+        "replies": "{low: {level: 2}, neutral_level: 3}",
+        "callback": "{owner: host, sla: 24h, ladder: [{at: 0%, role: host}], resurvey: {survey: visit}}",
+        "cap": "{messages: 2, days: 7}",
+        "greeting_at": '"10:30"',
+        "horizon": "3d",
+        "assumptions": "[asked one day after the visit]",
+    },
+    "OffDays": {"weekend": "send", "holiday": "defer", "advance": "true"},
+    "Classes": {"names": "[member, guest]", "default": "guest"},
+    "Activity": {"event": "visit", "amount": "paid"},
+    "EventType": {"name": "{zh: 到店, en: Visit}", "fields": "{drink: text, paid: number}", "item": "drink"},
+    "Survey": {
+        "questions": "[{id: overall, scale: 1-5, text: {en: How was it?}}]",
+        "ask": "1",
+        "closes_after": "7d",
+    },
+    "Question": {
+        "id": "overall",
+        "scale": "1-5",
+        "text": "{zh: 您满意吗？请回复1-5, en: How was it? Please reply 1-5}",
+        "weight": "40",
+        "critical": "true",
+        "topic": "service",
+        "levels": "{en: [great, fine, poor]}",
+    },
+    "Flow": {
+        "id": "after_visit",
+        "on": "{event: visit}",
+        "audience": "class == 'member' and activity_count >= 3",
+        "after": "1d",
+        "after_field": "days",
+        "same_day": "true",
+        "deadline": "10d",
+        "valid_for": "3d",
+        "off_days": "{weekend: send}",
+        "stops_on": "[closed_account]",
+        "exempt_from_cap": "true",
+        "set_class": "member",
+        "message": "{template: visit, purpose: survey, survey: visit}",
+    },
+    "AfterEvent": {"event": "visit", "where": "paid >= 100 and not refunded"},
+    "OnSilence": {"silence": "6mo"},
+    "Every": {"every": "1mo"},
+    "Sample": {"every": "1hy", "sample": "10", "not_again_within": "90d"},
+    "OnFestival": {"festivals": "[new_year, mid_autumn]"},
+    "Unanswered": {"unanswered": "after_visit"},
+    "MessageAction": {
+        "template": "greeting/{festival}",
+        "purpose": "survey",
+        "survey": "visit",
+        "channels": "[sms, telegram]",
+    },
+    "Replies": {
+        "low": "{level: 2, points: 60}",
+        "neutral_level": "3",
+        "thanks_satisfied": "thanks_satisfied",
+        "thanks_neutral": "thanks_neutral",
+        "apology": "apology",
+        "ask_details": "apology_detail",
+        "alerts": "{medical: {words: {en: [bleeding]}, ping: [doctor]}}",
+        "topics": "{service: [staff, rude, 态度], price: [expensive, 太贵]}",
+    },
+    "Low": {"level": "2", "points": "60"},
+    "Alert": {"words": "{zh: [出血], en: [bleeding]}", "ping": "[doctor, manager]"},
+    "Callback": {
+        "owner": "host",
+        "sla": "72h",
+        "clock": "calendar",
+        "ladder": "[{at: 0%, role: host}, {at: 100%, role: manager}]",
+        "acknowledge_within": "30min",
+        "resurvey": "{after: 1d, survey: visit}",
+    },
+    "Rung": {"at": "100%+24h", "role": "manager"},
+    "Resurvey": {"after": "2d", "template": "resurvey", "survey": "handled", "off_days": "{weekend: send}"},
+    "Cap": {"messages": "3", "days": "7"},
+}
+"""How each field may be written; a test reads every one of them as the model would."""
+
+KNOWN: Mapping[str, str] = {
+    "salutation": "always, with its fallback",
+    "customer_name": "always, with its fallback",
+    "company": "always",
+    "department": "after an event that has a field `department`",
+    "agent": "not yet",
+    "company_phone": "if the program has one",
+    "survey_link": "in a message with a survey",
+    "question": "in a message with a survey",
+    "scale_hint": "in a message with a survey",
+    "result": "in a re-survey",
+    "promised_at": "in the answer to an unhappy customer",
+    "expected_answer_at": "in the answer to an unhappy customer",
+    "due_at": "for a ticket: the last moment to call",
+    "festival": "in a festival greeting",
+    "coupon": "after an event that has a field `coupon`",
+    "event_on": "after an event",
+    "item": "after an event whose type names an `item`",
+    "ticket_id": "for a ticket",
+    "staff_name": "in a ping, once somebody holds the ticket",
+    "customer_phone_masked": "in a ping",
+    "reply_text": "for a ticket",
+    "score_text": "in a ping, if there is a score",
+    "level": "in a ping, if there is a score",
+    "minutes_left": "in a ping, in the last 24 hours",
+    "closes_on": "in a message with a survey",
+}
+"""When the house supplies a variable today (bot/journey/wording.py, callbacks.py)."""
+
+HEAD = """\
+# Programs: the reference
+
+One program is one industry's policy, as one YAML file. This page is made from `flows/program.py`; do not edit it, run
+
+    python docs/generate.py
+
+To learn by doing, begin with [your first program](your-first-program.md). The shipped programs are good examples:
+`flows/programs/retail_aftersales.yaml`, `auto_repair.yaml` and `hospital.yaml`.
+
+    huifang check my_program.yaml      every fault, with file, line, field and remedy
+    huifang rehearse my_scenario.yaml  live through it in simulated time
+
+An unknown field is an error, never ignored. Editing a file makes a new version at the next start; what is already planned
+stays under the version that planned it.
+
+## How values are written
+
+| kind | how | meaning |
+| --- | --- | --- |
+| text, number, true or false | as in YAML; quote a text that looks like a number or a time | |
+| language: text | `{zh: 到店, en: Visit}` | the customer's language, else the program's, else the first |
+| offset | `30min` `2h` `7d` `2w` `1mo` `1q` `1hy` `1y` | minutes and hours keep the time of day; the others count days and months, and 31 August + 1mo is 30 September |
+| interval | an offset of at least a day | |
+| period | PERIODS | a calendar period |
+| window | `"09:00-12:00"` | local time; open at its start, closed at its end; `24:00` may end it |
+| predicate | `class == 'vip' and amount >= 100` | see below |
+
+**Predicates** choose customers and events. Compare a field with a value (`==` `!=` `<` `<=` `>` `>=`), ask for one of many
+(`city in ['Beijing', 'Shanghai']`), or name a flag alone (`leader_introduced`); join with `and`, `or`, `not`, and brackets.
+Fields are MEASURES, the program's `attributes`, and after an event the fields of its data. A missing
+fact, or a value of another kind, makes its comparison false. A date is compared as text: `birthday >= '1990-01-01'`.
+
+**Festivals**: FESTIVALS.
+
+**Purposes** of a message:
+
+| purpose | needs marketing consent | carries a survey | weekly cap and windows |
+| --- | --- | --- | --- |
+| greeting | no | no | cap yes; windows no, it goes out at `greeting_at` on the day itself, within hard hours |
+| marketing | yes, and no open complaint | may | yes |
+| survey | no | yes | yes |
+| service | no | may | yes |
+
+Who opted out gets none of the four. `reply` and `staff` are for answers and pings; flows do not use them.
+
+**Templates** are named without their folder: `purchase` of the program `retail_aftersales` is
+`messages/text/<language>/retail_aftersales/purchase.md`, and if there is none, `messages/text/<language>/common/purchase.md`
+([for marketers](marketers.md)).
+"""
+
+
+# ----- how a field is told
+
+
+def main() -> None:
+    """Write both pages."""
+    (DOCS / "programs.md").write_text(programs_page(), encoding="utf-8")
+    marketers = DOCS / "marketers.md"
+    marketers.write_text(with_variables(marketers.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def programs_page() -> str:
+    """docs/programs.md."""
+    head = (
+        HEAD.replace("PERIODS", " ".join(f"`{period}`" for period in PERIOD_MONTHS))
+        .replace("MEASURES", ", ".join(f"`{name}`" for name in MEASURES))
+        .replace("FESTIVALS", ", ".join(f"`{name}`" for name in Festival))
+    )
+    return "\n".join([head, *(line for section in SECTIONS for line in _section(*section))]) + "\n"
+
+
+def _section(model: type[Part], title: str, lead: str) -> Iterator[str]:
+    said = (model.__doc__ or "").strip().split("\n")[0].rstrip(".")
+    yield f"## {title}\n"
+    yield f"{said}. {lead}\n" if model is not Program else f"{lead}\n"
+    yield "| field | kind | default | example | meaning |\n| --- | --- | --- | --- | --- |"
+    for name, field, hint in fields_of(model):
+        cells = (
+            f"`{name}`",
+            _kind(hint),
+            _default(field),
+            f"`{name}: {EXAMPLES[model.__name__][name]}`",
+            meaning_of(model, name, field),
+        )
+        yield f"| {' | '.join(cell.replace('|', ',') for cell in cells)} |"
+    yield ""
+
+
+def fields_of(model: type[Part]) -> Iterator[tuple[str, FieldInfo, Any]]:
+    """(name, field, its type as written) of a model."""
+    hints = get_type_hints(model, include_extras=True)
+    for name, field in model.model_fields.items():
+        yield name, field, hints[name]
+
+
+def meaning_of(model: type[Part], name: str, field: FieldInfo) -> str:
+    """The model's own description; ours where it has none."""
+    return field.description or MEANINGS[model.__name__, name]
+
+
+def _kinds() -> list[tuple[Any, str]]:
+    """Types that have a name of their own on this page; compared, since not all of them can be hashed."""
+    return [
+        (language.OffsetField, "offset"),
+        (language.IntervalField, "interval"),
+        (language.PeriodField, "period"),
+        (language.PredicateField, "predicate"),
+        (language.WindowField, "window"),
+        (language.WindowsField, "list of windows"),
+        (language.TimeField, "time of day"),
+        (language.Words, "language: text"),
+    ]
+
+
+def _kind(hint: Any) -> str:
+    """A type in words; another part of the program as a link to its section."""
+    for known, words in _kinds():
+        if hint == known:
+            return words
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        parts = [part for part in arguments if part is not type(None)]
+        if len(parts) > 1:
+            return "trigger"
+        return _kind(parts[0])
+    if origin is Literal:
+        return " or ".join(f"`{value}`" for value in arguments)
+    if origin is tuple:
+        return f"list of {_kind(arguments[0])}"
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        return f"name: {_kind(arguments[1])}"
+    if isinstance(hint, type) and issubclass(hint, Part):
+        return f"[{TITLES[hint]}](#{_anchor(TITLES[hint])})"
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return " ".join(f"`{value}`" for value in hint)
+    return {str: "text", int: "whole number", float: "number", bool: "true or false"}.get(hint, hint.__name__)
+
+
+def _anchor(title: str) -> str:
+    kept = "".join(char for char in title.lower() if char.isalnum() or char in " _-")
+    return kept.replace(" ", "-")
+
+
+def _default(field: FieldInfo) -> str:
+    if field.is_required():
+        return "**needed**"
+    value = field.get_default(call_default_factory=True)
+    return "" if value is PydanticUndefined or value is None or value in ((), {}) else f"`{_yaml(value)}`"
+
+
+def _yaml(value: Any) -> str:
+    """A default as one would write it."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case All(parts=()):
+            return "everybody"
+        case StrEnum() | Offset():
+            return str(value)
+        case TimeWindow():
+            return f'"{value}"'
+        case time():
+            return f'"{value:%H:%M}"'
+        case Part():
+            return f"{{{', '.join(f'{name}: {_yaml(each)}' for name, each in value if each not in (None, (), {}))}}}"
+        case tuple():
+            return f"[{', '.join(_yaml(each) for each in value)}]"
+        case _:
+            return str(value)
+
+
+# ----- variables
+
+
+def with_variables(page: str) -> str:
+    """The page with the table of variables between its two marks."""
+    before, _, rest = page.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n{variables_table()}\n{END}{after}"
+
+
+def variables_table() -> str:
+    """Every variable that templates may name."""
+    rows = ["| variable | meaning | sample | if it is missing | known |", "| --- | --- | --- | --- | --- |"]
+    for variable in VARIABLES.values():
+        if variable.fallback:
+            missing = f"{variable.fallback['en']} / {variable.fallback['zh']}"
+        else:
+            missing = "never" if variable.required else "use `{% if %}` or `default`"
+        cells = (
+            f"`{variable.name}`",
+            f"{variable.meaning['en']} / {variable.meaning['zh']}",
+            str(variable.sample["en"]),
+            missing,
+            KNOWN[variable.name],
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    main()
