@@ -19,9 +19,9 @@ from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.store import follow_ups
 from flows import plan
+from flows.offsets import add
 from flows.program import Every, Flow, Program, Sample
 from flows.resurvey import FLOW as RESURVEY
-from flows.timing import add
 from messages.catalog import sample_values
 from messages.render import render
 from messages.sms import measure

@@ -20,7 +20,8 @@ from flows import program as language
 from flows.audience import MEASURES, All
 from flows.calendar import Festival
 from flows.program import PERIOD_MONTHS, Part, Program
-from flows.timing import Offset, TimeWindow
+from flows.offsets import Offset
+from flows.windows import TimeWindow
 from messages.render import VARIABLES
 
 DOCS = Path(__file__).parent

@@ -5,8 +5,9 @@ from zoneinfo import ZoneInfo
 
 from flows.calendar import Calendar
 from flows.decisions import NextRound, OpenTicket, PlannedPing
+from flows.offsets import add_to_instant
 from flows.program import Program
-from flows.timing import add_to_instant, call_before, ping_time, sla_due
+from flows.promises import call_before, ping_time, sla_due
 from messages.reading import Reading
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from flows.calendar import Calendar
 from flows.program import Cap
-from flows.timing import Permits, in_hard_hours, next_opening
+from flows.windows import Permits, in_hard_hours, next_opening
 from messages.catalog import Purpose
 
 CAPPED = frozenset({Purpose.GREETING, Purpose.MARKETING, Purpose.SURVEY, Purpose.SERVICE})

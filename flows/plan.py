@@ -15,6 +15,7 @@ from flows.audience import holds
 from flows.calendar import Calendar
 from flows.decisions import CancelFollowUps, Decision, Group, Missed, PlanFollowUp, Selection, SetClass
 from flows.events import Customer, Event
+from flows.offsets import Offset, add, add_to_instant, parse_offset
 from flows.program import (
     PERIOD_MONTHS,
     AfterEvent,
@@ -27,21 +28,12 @@ from flows.program import (
     Sample,
     Unanswered,
 )
-from flows.timing import (
-    LATE,
-    OffDay,
-    Offset,
-    Permits,
-    Slot,
-    add,
-    add_to_instant,
-    next_nominal,
-    parse_offset,
-    place_day,
-    place_instant,
-    place_same_day,
-    release,
-)
+from flows.recurrence import next_nominal
+from flows.timing import LATE, Slot, place_day, place_instant, place_same_day
+from flows.windows import OffDay, Permits, release
+
+MOST_DAYS = 9999
+"""A greater number of days in an event is a slip of the pen: the flow's own offset holds."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +99,7 @@ def slot_after(program: Program, flow: Flow, event: Event, zone: ZoneInfo, calen
 def offset_after(flow: Flow, event: Event) -> Offset:
     """How long after the event; `after_field` names a number of days that the event itself says."""
     days = event.data.get(flow.after_field) if flow.after_field else None
-    if isinstance(days, bool) or not isinstance(days, int | float) or days < 0:
+    if isinstance(days, bool) or not isinstance(days, int | float) or not 0 <= days <= MOST_DAYS:
         return flow.after
     return parse_offset(f"{int(days)}d")
 

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator
 
 from flows.audience import EVERYBODY, Predicate, parse_predicate
 from flows.errors import PredicateError
-from flows.timing import OffDay, Offset, Permits, TimeWindow, Windows, parse_offset, parse_windows
+from flows.offsets import Offset, parse_offset
+from flows.windows import OffDay, Permits, TimeWindow, Windows, parse_windows
 from messages.catalog import Purpose
 from messages.reading import Scale
 

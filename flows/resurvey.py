@@ -5,9 +5,10 @@ from zoneinfo import ZoneInfo
 
 from flows.calendar import Calendar
 from flows.decisions import PlanFollowUp
+from flows.offsets import add, add_to_instant, parse_offset
 from flows.plan import with_expiry
 from flows.program import Program
-from flows.timing import add, add_to_instant, parse_offset, place_day, place_instant
+from flows.timing import place_day, place_instant
 from messages.catalog import Purpose
 
 FLOW = "resurvey"

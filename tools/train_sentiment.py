@@ -100,7 +100,9 @@ def balanced(rows: Sequence[dict[str, str]], language: str) -> list[float]:
     labels = Counter(row["label"] for row in rows)
     counts = Counter((row["source"], row["label"]) for row in rows)
     even = EVEN[language]
-    weights = [max(50, counts[row["source"], row["label"]]) ** -even / labels[row["label"]] ** (1 - even) for row in rows]
+    weights = [
+        max(50, counts[row["source"], row["label"]]) ** -even / labels[row["label"]] ** (1 - even) for row in rows
+    ]
     mean = sum(weights) / len(weights)
     return [weight / mean for weight in weights]
 
@@ -192,7 +194,9 @@ def main() -> None:
         weights, bias = train(encode(rows[part], looked[part], known, asked.language), size, asked.language)
         if size > asked.keep:
             known = narrowed(known, weights, asked.keep)
-            weights, bias = train(encode(rows[part], looked[part], known, asked.language), len(known.number), asked.language)
+            weights, bias = train(
+                encode(rows[part], looked[part], known, asked.language), len(known.number), asked.language
+            )
         lines = written(weights, bias, known)
         print(f"trained on {name}: {size} pieces, {len(known.number)} kept")
         if name == "nine tenths":

@@ -39,8 +39,8 @@ from flows.decisions import (
     SuppressNumber,
 )
 from flows.program import Every
+from flows.promises import ping_time
 from flows.states import FollowUpState, SurveyState, TicketState
-from flows.timing import ping_time
 from messages.catalog import Purpose
 
 AUTOMATIC = (Purpose.GREETING, Purpose.MARKETING, Purpose.SURVEY, Purpose.SERVICE)

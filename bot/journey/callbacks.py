@@ -21,9 +21,9 @@ from bot.store.tables import InboundRow, PingRow, StaffRow, TicketRow
 from flows.callback import next_role
 from flows.decisions import PlannedPing
 from flows.program import Program
+from flows.promises import ping_time
 from flows.resurvey import plan_resurvey
 from flows.states import PingState, TicketState
-from flows.timing import ping_time
 from messages.catalog import Purpose, TemplateError
 
 BATCH = 200

@@ -8,26 +8,35 @@ Next: outreach.py.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from math import isfinite
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 import phonenumbers
 from sqlmodel import Session
 
-from bot.journey.apply import apply, note
+from bot.errors import Conflict
+from bot.journey.apply import apply, note, set_class, withdraw_unsent
 from bot.journey.subject import Subject, enrol, facts_of, first_class, follow_up_line
 from bot.runtime import Runtime
 from bot.shelf import InForce
-from bot.store import agenda, customers, events, follow_ups, settings, trail
+from bot.store import agenda, customers, events, follow_ups, programs, settings, trail
+from bot.store.storable import storable, storable_text
 from bot.store.tables import CustomerRow, EnrolmentRow
 from flows import plan, sampling
 from flows.decisions import PlanFollowUp, Selection
 from flows.events import Event
+from flows.offsets import add, end_of_day
 from flows.program import Flow, Program, Sample, field_kind
-from flows.timing import add, end_of_day
 
 BATCH = 500
 """Rows of one transaction."""
+RACES = 5
+"""How often a batch is begun anew because somebody else added the same customer in the meantime."""
+LONGEST = {"id": 128, "name": 200, "title": 32, "language": 8, "telegram": 128}
+"""Characters that a field of a customer may have."""
+YEARS = range(1900, 2200)
+"""Outside them a date is a slip of the pen, and sums with it leave the calendar."""
 Verdict = Literal["new", "known", "changed", "refused"]
 
 
@@ -88,12 +97,25 @@ def accept_customers(runtime: Runtime, source: str, rows: Sequence[CustomerIn]) 
     """Keep these customers: new, changed or known already; the same phone is the same customer (R12)."""
     results: list[Result] = []
     for start in range(0, len(rows), BATCH):
-        results.extend(_accept_customers(runtime, source, rows[start : start + BATCH]))
+        results.extend(_accept_batch(runtime, source, rows[start : start + BATCH]))
     return results
 
 
+def _accept_batch(runtime: Runtime, source: str, rows: Sequence[CustomerIn]) -> list[Result]:
+    """One batch; anew where another process was faster with the same phone or key, who is then found."""
+    for _ in range(RACES - 1):
+        try:
+            return _accept_customers(runtime, source, rows)
+        except Conflict:
+            continue
+    return _accept_customers(runtime, source, rows)
+
+
 def _accept_customers(runtime: Runtime, source: str, rows: Sequence[CustomerIn]) -> list[Result]:
-    """1 check each row  2 load whom the good ones may mean  3 add strangers at once  4 bring the others up to date."""
+    """1 check each row  2 load whom the good ones may mean  3 add strangers at once  4 bring the others up to date.
+
+    Conflict: somebody else has just added one of the strangers; nothing was written.
+    """
     runtime.shelf.refresh()
     checked = [_check_customer(runtime, row) for row in rows]
     now = runtime.clock.now()
@@ -167,6 +189,15 @@ def _check_customer(runtime: Runtime, row: CustomerIn) -> tuple[CustomerIn, list
     def fault(name: str, reason: str, remedy: str) -> None:
         faults.append({"field": name, "reason": reason, "remedy": remedy})
 
+    row = replace(
+        row,
+        name=storable_text(row.name),
+        title=storable_text(row.title),
+        attributes=storable(row.attributes),
+    )
+    for name, most in LONGEST.items():
+        if len(getattr(row, name)) > most:
+            fault(name, f"is longer than {most} characters", "shorten it")
     if not row.name.strip():
         fault("name", "is missing", "give the customer a name")
     if row.phone:
@@ -221,8 +252,11 @@ def _add_customers(
     names = [(customer_id, row.name.strip(), row.title) for customer_id, row in zip(ids, rows, strict=True)]
     persons = customers.add_persons(session, names)
     added = list(zip(ids, persons, rows, values, strict=True))
-    customers.add_points(session, [(*pair, id_, person) for id_, person, row, _ in added for pair in _addresses(row)])
-    customers.add_keys(session, register.source, [(id_, row.id) for id_, _, row, _ in added if row.id])
+    points = [(*pair, id_, person) for id_, person, row, _ in added for pair in _addresses(row)]
+    keys = [(id_, row.id) for id_, _, row, _ in added if row.id]
+    new = customers.add_points(session, points) + customers.add_keys(session, register.source, keys)
+    if new < len(points) + len(keys):
+        raise Conflict("somebody else added the same customer")
     consenting = [customer_id for customer_id, _, row, _ in added if row.marketing_consent]
     customers.add_consents(session, consenting, "given", "marketing", "import", now)
     customers.enrol_many(
@@ -292,7 +326,7 @@ def _meet(session: Session, runtime: Runtime, register: _Register, row: Customer
             changed = True
         else:  # somebody else was faster
             register.owners.update(customers.by_addresses(session, [address]))
-    _enrol_named(session, runtime, register, customer, row, now)
+    changed |= _enrol_named(session, runtime, register, customer, row, now)
     return "changed" if changed else "known"
 
 
@@ -320,8 +354,9 @@ def _update_customer(session: Session, runtime: Runtime, customer: CustomerRow, 
 
 def _enrol_named(
     session: Session, runtime: Runtime, register: _Register, customer: CustomerRow, row: CustomerIn, now: datetime
-) -> None:
-    """Enrol in the named programs, in the named class."""
+) -> bool:
+    """Enrol in the named programs, in the named class; whether the class is another one now (R5)."""
+    changed = False
     for each in _named(runtime, row):
         program = each.program
         enrolment = register.enrolments.get((customer.id, program.id))
@@ -329,8 +364,10 @@ def _enrol_named(
             enrolment = enrol(session, runtime, each, customer, now)
             register.enrolments[customer.id, program.id] = enrolment
         if row.class_ in program.classes.names and enrolment.class_ != row.class_:
-            customers.set_class(session, enrolment.id, row.class_, _day(now, customer.zone))
-            enrolment.class_ = row.class_
+            subject = Subject(runtime, each, customer, enrolment, now)
+            set_class(session, subject, row.class_, f"told by {register.source}")
+            changed = True
+    return changed
 
 
 # ----- events
@@ -362,7 +399,7 @@ def _accept_events(runtime: Runtime, source: str, rows: Sequence[EventIn]) -> li
         values = [_event_values(session, source, row, customer_id, now) for _, row, customer_id in good.values()]
         new = events.add_many(session, values)
         matters = {value["external_id"]: value["matter_id"] for value in values}
-        people = customers.by_ids(session, {good[external_id][2] for external_id in new})
+        people = customers.lock(session, (good[external_id][2] for external_id in new))
         enrolments = _enrolments_for(session, runtime, people, (good[each] for each in new), now)
         activity: dict[int, customers.Activity] = {}
         for external_id, (index, row, customer_id) in good.items():
@@ -423,6 +460,11 @@ def _check_event(runtime: Runtime, row: EventIn, customer_id: int | None) -> lis
         faults.append(
             {"field": "id", "reason": "is missing", "remedy": "give each event an id that is unique in its source"}
         )
+    if len(row.id) > LONGEST["id"]:
+        faults.append({"field": "id", "reason": f"is longer than {LONGEST['id']} characters", "remedy": "shorten it"})
+    kind, _, key = row.matter.partition(":")
+    if len(kind) > 32 or len(key) > LONGEST["id"]:
+        faults.append({"field": "matter", "reason": "is longer than 32:128 characters", "remedy": "shorten it"})
     if customer_id is None:
         faults.append(
             {
@@ -433,6 +475,8 @@ def _check_event(runtime: Runtime, row: EventIn, customer_id: int | None) -> lis
         )
     if row.at.tzinfo is None:
         faults.append({"field": "at", "reason": "has no time zone", "remedy": "write 2026-09-29T10:00:00+08:00"})
+    elif row.at.year not in YEARS:
+        faults.append({"field": "at", "reason": f"the year {row.at.year} is out of range", "remedy": "mend the date"})
     known = runtime.shelf.event_types()
     if row.type not in known:
         faults.append(
@@ -463,7 +507,7 @@ def _fits(kind: str, value: Any) -> bool:
         except ValueError:
             return False
         return True
-    return field_kind(value) == kind
+    return field_kind(value) == kind and not (isinstance(value, float) and not isfinite(value))
 
 
 def _event_values(session: Session, source: str, row: EventIn, customer_id: int, now: datetime) -> dict[str, Any]:
@@ -478,7 +522,7 @@ def _event_values(session: Session, source: str, row: EventIn, customer_id: int,
         "occurred_at": row.at,
         "received_at": now,
         "cancelled_at": None,
-        "data": dict(row.data),
+        "data": storable(row.data),
     }
 
 
@@ -530,6 +574,7 @@ def cancel_event(runtime: Runtime, source: str, external_id: str, because: str) 
             return 0
         events.cancel(session, event.id, now)
         rows = follow_ups.cancel_event(session, event.customer_id, event.id, because)
+        rows += withdraw_unsent(session, follow_ups.ready_of_event(session, event.customer_id, event.id), because)
         trail.write(session, [follow_up_line(now, "cancelled", because, row) for row in rows])
     return len(rows)
 
@@ -625,6 +670,7 @@ def _plan_sample(runtime: Runtime, in_force: InForce, flow: Flow, trigger: Sampl
     seed = f"{runtime.dice.seed}:{program.id}:{flow.id}:{occasion}"
     owner = follow_ups.Owner(program.id, in_force.version_id, now)
     with runtime.db.write() as session:
+        programs.lock(session, program.id)  # two planners would draw two samples
         if follow_ups.occasion_exists(session, program.id, flow.id, occasion):
             return 0
         since = add(today, -trigger.not_again_within)

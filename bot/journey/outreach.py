@@ -23,10 +23,12 @@ from bot.store import customers, events, follow_ups, messages, surveys, tickets,
 from bot.store.tables import ContactPointRow, CustomerRow, EnrolmentRow, EventRow, FollowUpRow, SurveyRow, TicketRow
 from flows.audience import holds
 from flows.consent import CAPPED, Later, No, Standing, may_contact
+from flows.offsets import add_to_instant
 from flows.program import Flow, OnFestival, OnSilence, Program, Resurvey, Unanswered
 from flows.resurvey import FLOW as RESURVEY
 from flows.states import FollowUpState, SurveyState, TicketState
-from flows.timing import NO_PERMITTED_DAY, SOFT_OVERRIDE, Permits, add_to_instant
+from flows.timing import NO_PERMITTED_DAY, SOFT_OVERRIDE
+from flows.windows import Permits
 from messages.catalog import Purpose
 
 BATCH = 500

@@ -32,7 +32,7 @@ from flows.consent import No, may_still_send
 from flows.program import Unanswered
 from flows.resurvey import FLOW as RESURVEY
 from flows.states import FollowUpState, MessageState, SurveyState
-from flows.timing import is_open, is_reachable, next_opening
+from flows.windows import is_open, is_reachable, next_opening
 from messages.catalog import Purpose
 
 CALL = timedelta(seconds=5)

@@ -9,7 +9,7 @@ from bot.store.rows import table_of
 from bot.store.tables import CustomerRow, EnrolmentRow
 from flows.audience import All, AnyOf, Compare, Holds, Literal, Not, Predicate, Within, kind_of
 
-_JSON_TYPES = {
+_JSON_TYPES: dict[str, dict[str, tuple[str, ...]]] = {
     "sqlite": {"number": ("integer", "real"), "text": ("text",), "flag": ("true", "false")},
     "postgresql": {"number": ("number",), "text": ("string",), "flag": ("boolean",)},
 }

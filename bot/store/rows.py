@@ -30,7 +30,7 @@ def core(session: Session) -> Connection:
     connection = session.info.get(_CORE)
     if connection is None:
         connection = session.info[_CORE] = session.connection()
-    return connection  # type: ignore[no-any-return]
+    return connection
 
 
 # ----- insert

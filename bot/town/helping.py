@@ -18,8 +18,8 @@ from bot.store.agenda import Agenda
 from bot.store.tables import StaffRow, TicketRow
 from bot.store.waiting import tickets as waiting_tickets
 from bot.town.history import roll
+from flows.offsets import add_to_instant, parse_offset
 from flows.states import TicketState
-from flows.timing import add_to_instant, parse_offset
 
 AFTER = parse_offset("4h")
 HOURS = (time(9), time(18))

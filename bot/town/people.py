@@ -18,7 +18,7 @@ from bot.town import history
 from bot.town.history import SOURCE, Dweller, Purchase, roll
 from flows.calendar import Calendar
 from flows.load import digest_of
-from flows.timing import Offset, add, parse_offset
+from flows.offsets import Offset, add, parse_offset
 
 ZONE = ZoneInfo("Asia/Shanghai")
 OPENS = time(8, 55)

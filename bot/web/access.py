@@ -9,9 +9,10 @@ a token bound to its visit, and a request that another site started is refused. 
 import hashlib
 import hmac
 import ipaddress
+import math
 import secrets
+import threading
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
@@ -25,6 +26,8 @@ from bot.config import Settings
 from bot.errors import HuifangError
 
 VISIT_COOKIE = "huifang_visit"
+CALLERS = 10_000
+"""Callers whose wrong guesses are remembered apart."""
 IDLE_SECONDS = 8 * 3600
 ABSOLUTE_SECONDS = 7 * 24 * 3600
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
@@ -75,9 +78,9 @@ class Gate:
         self._secure = settings.public_url.startswith("https://")
         self._public = urlsplit(settings.public_url)
         self._left: set[str] = set()
-        self.signing_in = Limit(real, each=8, all_=60, seconds=300)
-        self.tokens = Limit(real, each=20, all_=200, seconds=300)
-        self.links = Limit(real, each=30, all_=600, seconds=600)
+        self.signing_in = Limit(real, each=8, together=60, seconds=300)
+        self.tokens = Limit(real, each=20, seconds=300)
+        self.links = Limit(real, each=30, seconds=600)
 
     @property
     def has_password(self) -> bool:
@@ -233,25 +236,39 @@ def _gate(request: Request) -> Gate:
 
 
 class Limit:
-    """At most so many wrong guesses from each caller, and from all together, in so many seconds."""
+    """At most so many wrong guesses from each caller, and where it is said from all together, in so many seconds."""
 
-    def __init__(self, real: Clock, *, each: int, all_: int, seconds: float) -> None:
-        self._real, self._each, self._all, self._seconds = real, each, all_, seconds
-        self._wrong: deque[tuple[float, str]] = deque()
+    def __init__(self, real: Clock, *, each: int, seconds: float, together: int | None = None) -> None:
+        self._real, self._each, self._together, self._seconds = real, each, together, seconds
+        self._wrong: dict[str, deque[float]] = {}
+        self._all: deque[float] = deque(maxlen=together)
+        self._lock = threading.Lock()
 
     def check(self, who: str) -> None:
         """TooMany when there were too many."""
-        now = self._real.monotonic()
-        while self._wrong and self._wrong[0][0] <= now - self._seconds:
-            self._wrong.popleft()
-        theirs = [at for at, each in tuple(self._wrong) if each == who]
-        if len(theirs) >= self._each or len(self._wrong) >= self._all:
-            oldest = theirs[0] if len(theirs) >= self._each else self._wrong[0][0]
-            raise TooMany(max(1, int(oldest + self._seconds - now) + 1))
+        with self._lock:
+            since = self._real.monotonic() - self._seconds
+            theirs = self._wrong.get(who, deque())
+            while theirs and theirs[0] <= since:
+                theirs.popleft()
+            oldest = theirs[0] if len(theirs) >= self._each else since
+            if self._together is not None and len(self._all) == self._together:
+                oldest = max(oldest, self._all[0])
+        if oldest > since:
+            raise TooMany(math.ceil(oldest - since))
 
     def count(self, who: str) -> None:
         """One more wrong guess."""
-        self._wrong.append((self._real.monotonic(), who))
+        with self._lock:
+            if len(self._wrong) >= CALLERS:
+                self._forget(self._real.monotonic() - self._seconds)
+            self._wrong.setdefault(who, deque(maxlen=self._each)).append(self._real.monotonic())
+            self._all.append(self._real.monotonic())
+
+    def _forget(self, before: float) -> None:
+        """Keep only callers who guessed lately; of too many even of those, the newest half."""
+        lately = {who: wrong for who, wrong in self._wrong.items() if wrong and wrong[-1] > before}
+        self._wrong = dict(list(lately.items())[-CALLERS // 2 :])
 
 
 def _same(one: str, other: str) -> bool:
@@ -276,8 +293,3 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def hosts_of(settings: Settings) -> Sequence[str]:
-    """The names under which this server answers, besides plain addresses."""
-    return [name for name in ("localhost", urlsplit(settings.public_url).hostname) if name]

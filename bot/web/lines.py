@@ -52,7 +52,7 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     "notice": ("dots", "calm"),
 }
 """Kind of line -> (icon, tone)."""
-_QUIET = frozenset({"survey", "cancelled", "done", "retry", "ignored"})
+_QUIET = frozenset({"survey", "comment", "cancelled", "done", "retry", "ignored"})
 _FESTIVAL = "festival ("
 """A reason that the title of a greeting says better."""
 _NOTICES = frozenset({"ping", "passed_on", "alert"})
@@ -169,7 +169,7 @@ class Teller:
                 return words.name("trail", row.what)
 
     def _why(self, row: TrailRow) -> str:
-        if row.what in ("event", "claimed", "acknowledged", "ping"):
+        if row.what in ("event", "claimed", "acknowledged", "resolved", "ping"):
             return ""
         if row.because.startswith(_FESTIVAL):
             return ""

@@ -7,6 +7,7 @@ import logging
 import secrets
 
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException as StarletteHTTPException
@@ -52,6 +53,7 @@ def make_app(runtime: Runtime, town: TownControls | None = None, real: Clock | N
     app.add_exception_handler(Exception, _broken)
     app.add_exception_handler(StarletteHTTPException, _http_error)
     app.add_exception_handler(HuifangError, _mendable)
+    app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(SignInFirst, _sign_in_first)
     app.mount("/static", StaticFiles(packages=[("bot.web", "static")]), name="static")
     for module in MODULES:
@@ -147,6 +149,16 @@ def _mendable(request: Request, error: Exception) -> Response:
     response = _error_page(request, status, str(error))
     response.headers.update(headers)
     return response
+
+
+def _unreadable(request: Request, error: Exception) -> Response:
+    """A part of the address that is of the wrong kind: a path that is nowhere, or a field that is named."""
+    assert isinstance(error, RequestValidationError)
+    items = error.errors()
+    if any(item["loc"][0] == "path" for item in items):
+        return _mendable(request, NotFound(""))
+    faults = [{"field": str(item["loc"][-1]), "reason": str(item["msg"]), "remedy": "mend it"} for item in items]
+    return _mendable(request, InputError(faults))
 
 
 def _http_error(request: Request, error: Exception) -> Response:

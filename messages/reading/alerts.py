@@ -5,7 +5,9 @@ import re
 from messages.reading.normalise import fold
 from messages.reading.values import Question
 
-_DENIED = re.compile(r"(?:(?<!是)不|没|没有|无|未)(?:再|会|怎么|太|那么|觉得|感到)?$|\b(?:no|not|without|never|isnt|no more) ?$")
+_DENIED = re.compile(
+    r"(?:(?<!是)不|没|没有|无|未)(?:再|会|怎么|太|那么|觉得|感到)?$|\b(?:no|not|without|never|isnt|no more) ?$"
+)
 
 
 def flags(text: str, question: Question) -> tuple[str, ...]:

@@ -115,9 +115,7 @@ class Report:
 
     def confusion(self) -> str:
         """Which intents were taken for which, the right ones left out."""
-        pairs = Counter(
-            (o.row["expect"]["intent"], o.reading.intent.value) for o in self.outcomes if not o.intent
-        )
+        pairs = Counter((o.row["expect"]["intent"], o.reading.intent.value) for o in self.outcomes if not o.intent)
         return "\n".join(f"{wanted:12} -> {got:12} {count}" for (wanted, got), count in sorted(pairs.items()))
 
     def misses(self) -> str:

@@ -220,4 +220,9 @@ def together(first: Felt, second: Felt) -> Felt:
         return first
     if first is NOTHING_FELT:
         return second
-    return Felt(first.praise + second.praise, first.complaint + second.complaint, first.wish or second.wish, first.sarcastic or second.sarcastic)
+    return Felt(
+        first.praise + second.praise,
+        first.complaint + second.complaint,
+        first.wish or second.wish,
+        first.sarcastic or second.sarcastic,
+    )

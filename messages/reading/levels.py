@@ -23,7 +23,9 @@ _AFTER = frozenset({"after", "filler", "emphasis", "stronger_after"})
 _NEGATIONS = frozenset({"negation", "soft_negation", "hard_negation"})
 
 
-_FAMILY = re.compile(r"满|意|不爽|satis|happy|pleased|impress|disappoint|content|displeas|disgruntl|let ?down|upset|frustrat|annoyed")
+_FAMILY = re.compile(
+    r"满|意|不爽|satis|happy|pleased|impress|disappoint|content|displeas|disgruntl|let ?down|upset|frustrat|annoyed"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,17 +237,23 @@ def _compose(pieces: list[_Piece], at: int, how: Grammar, clause: str, *, whole:
         negated = negated or bool(_NEGATIONS & set(kinds)) or "double_negation" in kinds
     if any("stronger_after" in piece.classes for piece in pieces[at + 1 :]):
         level = 5.0 if level > 3 else 1.0 if level < 3 else level
-    if level == 2 and (negated or family == "unsatisfied") and any("emphasis" in piece.classes for piece in pieces[at + 1 :]):
+    if (
+        level == 2
+        and (negated or family == "unsatisfied")
+        and any("emphasis" in piece.classes for piece in pieces[at + 1 :])
+    ):
         level = 1.0
     return Level(level, clause[pieces[first].start : core.end], family, whole)
 
 
-_ABOUT = re.compile(r" (?:with|about|at|by|overall|customer|because|but|however|though|so far|service|patient|client)\b")
+_ABOUT = re.compile(
+    r" (?:with|about|at|by|overall|customer|because|but|however|though|so far|service|patient|client)\b"
+)
 _SOMETHING = re.compile(r" (?:your|my|his|her|their|our|the|a|an)\b")
 
 
 def _is_about_us(pieces: list[_Piece], at: int, clause: str) -> bool:
-    """"I am happy with it" rates; "happy that we met" and "satisfied your hunger" do not."""
+    """ "I am happy with it" rates; "happy that we met" and "satisfied your hunger" do not."""
     core, after = pieces[at].text, clause[pieces[at].end :]
     if "satisf" in core:
         return not _SOMETHING.match(after)
@@ -253,7 +261,7 @@ def _is_about_us(pieces: list[_Piece], at: int, clause: str) -> bool:
 
 
 def _is_about_oneself(pieces: list[_Piece], at: int) -> bool:
-    """"I am ok", "I feel poor": how the customer is, not how the service was."""
+    """ "I am ok", "I feel poor": how the customer is, not how the service was."""
     return bool(_core(pieces[at]) in {"good", "average", "bad"} and _ONESELF & {piece.text for piece in pieces[:at]})
 
 

@@ -161,7 +161,9 @@ def _not_counting() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(patterns["not_plural"].split()), frozenset(patterns["counted"].split())
 
 
-_NOT_BEFORE_COUNTED = frozenset("no the very so too really great good excellent all your my his her i you but and".split())
+_NOT_BEFORE_COUNTED = frozenset(
+    "no the very so too really great good excellent all your my his her i you but and".split()
+)
 
 
 def _is_talk(tail: str) -> bool:

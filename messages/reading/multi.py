@@ -95,7 +95,7 @@ def _labelled(text: str, question: Question) -> Answers | None:
         if found.start() < at:
             continue
         number = worth(found["no"])
-        value = worth(found["value"]) if not found["value"].isalpha() or found["value"] in _SMALL else None
+        value = worth(found["value"])
         if value is None:
             level = levels.find((found["value"],), "zh") or levels.find((found["value"],), "en")
             value = scales.of_level(question.scale, level.level) if level and level.whole else None
@@ -111,7 +111,7 @@ def _labelled(text: str, question: Question) -> Answers | None:
     return _by_number(dict(pairs), question)
 
 
-_SMALL = frozenset("zero one two three four five six seven eight nine ten 一 二 两 三 四 五 六 七 八 九 十 零".split())
+_NOT_A_NUMBER = frozenset({"and", "then", "thanks", "please"})
 _LIST = re.compile(
     rf"^\W*(?:{_VALUE}|[a-z]+)(?: ?(?:分|星))?(?:(?:[\s,，、/;；|。&+-]|and|\.\s)+(?:{_VALUE}|[a-z]+)(?: ?(?:分|星))?)*\W*$"
 )
@@ -125,10 +125,10 @@ def _listed(text: str, question: Question) -> Answers | None:
         return None
     for found in _ITEM.findall(text):
         value = worth(found)
-        if value is None and found not in {"and", "then", "thanks", "please"}:
-            return None if found not in {"skip", "na", "pass", "none"} else None
         if value is not None:
             values.append(value)
+        elif found not in _NOT_A_NUMBER:
+            return None
     return _checked(values, question) if len(values) == question.n_questions else None
 
 
@@ -152,7 +152,7 @@ def _named(text: str, question: Question) -> Answers | None:
 
 
 def _loose(text: str, question: Question) -> Answers | None:
-    """"服务5 环境4", "food 4 service 5": bare numbers, none of which counts anything."""
+    """ "服务5 环境4", "food 4 service 5": bare numbers, none of which counts anything."""
     found = [m for m in re.finditer(r"(?<![\d.])\d{1,3}(?![\d.])", text) if not mentions.is_counted(text, *m.span())]
     values: list[float | None] = [worth(m.group()) for m in found]
     return _checked(values, question) if len(values) == question.n_questions else None

@@ -211,10 +211,7 @@ def _plain(text: str, question: Question) -> Given | None:
     strong = [mention for mention in meant if mention.strength == best]
     agreed = len({mention.value for mention in strong}) == 1
     corrected = not agreed and _says_sorry(text)
-    if corrected:
-        chosen = meant[-1]
-    else:
-        chosen = strong[0] if best == STANDS_ALONE else strong[-1]
+    chosen = meant[-1] if corrected else strong[0] if best == STANDS_ALONE else strong[-1]
     if "%" in chosen.words and chosen.value > 100:
         return Given(_top(question), chosen.words.strip())
     if "%" in chosen.words and _top(question) != 100 and chosen.value >= 0:
@@ -233,6 +230,6 @@ def _says_sorry(text: str) -> bool:
 
 def is_alone(text: str) -> bool:
     """Is this text a number and courtesy, nothing else?"""
-    return any(mention.strength == SAYS_SO and not text[: mention.start].strip() for mention in mentions.find(text)) and (
-        mentions.is_courtesy(re.sub(r"\d+(?:\.\d)?", "", text))
-    )
+    return any(
+        mention.strength == SAYS_SO and not text[: mention.start].strip() for mention in mentions.find(text)
+    ) and (mentions.is_courtesy(re.sub(r"\d+(?:\.\d)?", "", text)))

@@ -53,7 +53,8 @@ def find(said: Message, question: Question) -> Rating:
         return Rating(off_scale=True, because=f"{given.words} is not on the scale {question.scale}")
     level = level_of(said)
     if given is not None and given.score is not None:
-        agrees = level is None or not level.whole or _agree(level.level, given.score, question)
+        rates = level is not None and (level.whole or level.family in levels.SATISFIED_FAMILY)
+        agrees = level is None or not rates or _agree(level.level, given.score, question)
         sure = 0.97 if given.sure and agrees else 0.45
         return Rating(given.score, confidence=sure, because=f"number {given.words}", words=given.words)
     if level is not None:

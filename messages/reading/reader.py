@@ -114,7 +114,11 @@ def _wanted(wants: Wants, rating: Rating, felt: Felt) -> _Decision:
 
 def _scored(rating: Rating, felt: Felt) -> _Decision:
     return _Decision(
-        Intent.SCORE, rating.confidence, (rating.because, *felt.reasons()), rating=rating, categories=_beyond(rating, felt)
+        Intent.SCORE,
+        rating.confidence,
+        (rating.because, *felt.reasons()),
+        rating=rating,
+        categories=_beyond(rating, felt),
     )
 
 
@@ -211,9 +215,7 @@ def _rest(text: str, wants: Wants, rating: Rating) -> str:
     return text
 
 
-def _laid_out(
-    decision: _Decision, said: Message, question: Question, felt: Felt, feeling: Feeling | None
-) -> Reading:
+def _laid_out(decision: _Decision, said: Message, question: Question, felt: Felt, feeling: Feeling | None) -> Reading:
     rating = decision.rating
     points = scales.points_of(question.scale, rating.score)
     flags = alerts.flags(said.han or said.latin, question)

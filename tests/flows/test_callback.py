@@ -8,8 +8,8 @@ import pytest
 from flows.calendar import Calendar
 from flows.callback import ladder, next_role, next_round, open_ticket, promise
 from flows.decisions import OpenTicket, PlannedPing
+from flows.offsets import parse_offset
 from flows.program import Program, Rung
-from flows.timing import parse_offset
 from messages.reading import Category, Intent, Reading
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

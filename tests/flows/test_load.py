@@ -7,8 +7,9 @@ import pytest
 
 from flows.errors import Fault, ProgramError
 from flows.load import digest_of, load_program, read_yaml, shipped_program_ids, shipped_program_text
+from flows.offsets import parse_offset
 from flows.program import AfterEvent, Every, Program
-from flows.timing import OffDay, parse_offset
+from flows.windows import OffDay
 from messages.catalog import Catalog, shipped
 
 FILE = "shop.yaml"

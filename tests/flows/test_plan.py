@@ -12,10 +12,10 @@ from flows.audience import holds
 from flows.calendar import Calendar
 from flows.decisions import CancelFollowUps, Decision, Group, Missed, PlanFollowUp, Selection, SetClass
 from flows.events import Customer, Event
+from flows.offsets import parse_offset
 from flows.plan import Anchor, needs_anchor, plan_event, plan_reminders, sample_period, sample_slot, select
 from flows.program import Every, Program, Sample
 from flows.resurvey import plan_resurvey
-from flows.timing import parse_offset
 from messages.catalog import Purpose
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

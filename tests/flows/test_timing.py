@@ -8,46 +8,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.calendar import Calendar, DayKind
-from flows.timing import (
-    LATE,
-    NO_PERMITTED_DAY,
-    SOFT_OVERRIDE,
-    OffDay,
-    Offset,
+from flows.offsets import Offset, Unit, add, add_to_instant, end_of_day, parse_offset, resolve_local
+from flows.promises import (
     Period,
-    Permits,
-    Season,
-    Slot,
-    TimeWindow,
-    Unit,
-    Windows,
-    add,
-    add_to_instant,
     call_before,
-    end_of_day,
     first_weekday,
+    missing_ping,
+    period_of,
+    ping_time,
+    quota_ping_on,
+    quota_report_on,
+    sla_due,
+    staff_deadline,
+)
+from flows.recurrence import Season, next_nominal, recurrences, seasonal_due
+from flows.timing import LATE, NO_PERMITTED_DAY, SOFT_OVERRIDE, Slot, place_day, place_instant, place_same_day
+from flows.windows import (
+    OffDay,
+    Permits,
+    TimeWindow,
+    Windows,
     in_hard_hours,
     is_open,
     is_reachable,
-    missing_ping,
-    next_nominal,
     next_opening,
-    parse_offset,
     parse_window,
     parse_windows,
-    period_of,
-    ping_time,
-    place_day,
-    place_instant,
-    place_same_day,
-    quota_ping_on,
-    quota_report_on,
-    recurrences,
     release,
-    resolve_local,
-    seasonal_due,
-    sla_due,
-    staff_deadline,
 )
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -128,7 +128,7 @@ def test_nobody_is_sent_to_another_site(given: str) -> None:
 
 def test_wrong_guesses_are_forgotten_in_time() -> None:
     watch = Wristwatch()
-    limit = Limit(watch, each=2, all_=3, seconds=60)
+    limit = Limit(watch, each=2, together=3, seconds=60)
     limit.count("a")
     limit.count("a")
     with pytest.raises(access.TooMany):
@@ -231,6 +231,15 @@ def test_names_and_replies_are_shown_as_they_are_and_never_run(house: House) -> 
             assert NASTY not in text, page
             assert 'href="https://evil.example' not in text
         assert "&lt;img src=x" in client.get("/ticket/1").text
+
+
+def test_an_address_that_cannot_be_read_is_said_to_be_so(shared_house: House) -> None:
+    with shared_house.client() as client:
+        assert client.get("/customer/abc").status_code == 404
+        answer = client.get("/customers?page=x")
+    assert answer.status_code == 422
+    assert "page" in answer.text
+    assert answer.headers["content-type"].startswith("text/html")
 
 
 @pytest.mark.parametrize(
