@@ -24,7 +24,7 @@ run: setup
 
 test: setup-dev
 	@sh .ci/browser
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -q -n auto
 
 lint: setup-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -273,6 +273,44 @@ def _json_line(line: bytes, number: int, jsonl: bool, scale: str) -> Any:
         ) from error
 
 
+staffing = typer.Typer(help="Members of staff: who is pinged, and who makes the callbacks.", no_args_is_help=True)
+app.add_typer(staffing, name="staff")
+
+
+@staffing.command("add")
+def staff_add(
+    name: Annotated[str, typer.Argument(help="Name, as pings and the queue show it.")],
+    phone: Annotated[str, typer.Option(help="Number that pings go to.")],
+    role: Annotated[list[str], typer.Option(help="Role, or program:role; may be repeated.")],
+    language: Annotated[str, typer.Option(help="zh or en")] = "zh",
+) -> None:
+    """Add a member of staff; the same number again changes name and roles."""
+    from bot.bootstrap import open_runtime
+    from bot.staffing import hire
+
+    member = hire(open_runtime(read_settings()), name, phone, role, language)
+    typer.echo(f"{member.id} {member.name}: {', '.join(member.roles)}")
+
+
+@staffing.command("list")
+def staff_list(json_: JsonOption = False) -> None:
+    """Who is there, and which roles nobody has."""
+    from bot.bootstrap import open_runtime
+    from bot.staffing import missing_roles
+    from bot.store import staff
+
+    runtime = open_runtime(read_settings())
+    with runtime.db.read() as session:
+        members = staff.everybody(session)
+    for member in members:
+        if json_:
+            _print_json({"id": member.id, "name": member.name, "roles": member.roles, "language": member.language})
+        else:
+            typer.echo(f"{member.id} {member.name}: {', '.join(member.roles)}")
+    for program_id, role in missing_roles(runtime):
+        console.print(escape(f"nobody is {role} of {program_id}: add one with `huifang staff add`"), highlight=False)
+
+
 @app.command()
 def check(
     files: Annotated[list[str], typer.Argument(help="YAML files or ids of shipped programs.")],

@@ -20,7 +20,7 @@ from bot.shelf import InForce
 from bot.store import follow_ups
 from flows import plan
 from flows.offsets import add
-from flows.program import Every, Flow, Program, Sample
+from flows.program import Every, Flow, OnFestival, Program, Sample
 from flows.resurvey import FLOW as RESURVEY
 from messages.catalog import sample_values
 from messages.render import render
@@ -175,7 +175,7 @@ def _go_on(
 def _line(runtime: Runtime, program_id: str, flow_id: str, day: date, count: int, due_at: datetime) -> ForecastLine:
     program = runtime.shelf.program(program_id).program
     flow = None if flow_id == RESURVEY else program.flow(flow_id)
-    names = flow.template_names() if flow else (program.callback.resurvey.template,)
+    names = _templates_on(runtime, program, flow, day) if flow else (program.callback.resurvey.template,)
     segments = count * _segments(runtime, program, names[0], flow) if names else 0
     return ForecastLine(
         day=day,
@@ -189,6 +189,15 @@ def _line(runtime: Runtime, program_id: str, flow_id: str, day: date, count: int
         due_at=due_at,
         provisional=runtime.calendar(program.region).is_provisional(day.year),
     )
+
+
+def _templates_on(runtime: Runtime, program: Program, flow: Flow, day: date) -> tuple[str, ...]:
+    """What the flow sends on this day: a greeting in the words of that day's festival."""
+    if isinstance(flow.on, OnFestival) and flow.message:
+        for name, _ in runtime.calendar(program.region).festivals(day, day):
+            if name in flow.on.festivals:
+                return (flow.message.template.replace("{festival}", name),)
+    return flow.template_names()
 
 
 def _segments(runtime: Runtime, program: Program, name: str, flow: Flow | None) -> int:

@@ -114,9 +114,10 @@ def stock_texts(db: Database, texts: Mapping[str, str], now: datetime) -> tuple[
 
 
 def knows_template(program_id: str, name: str) -> bool:
-    """Is there a shipped template of this name for this program?"""
+    """Is there a shipped template of this name for this program? TemplateError: a shipped one cannot be read."""
+    catalog = _shipped_catalog()
     try:
-        _shipped_catalog().find(name, program=program_id, language="zh")
+        catalog.find(name, program=program_id, language="zh")
     except TemplateError:
         return False
     return True

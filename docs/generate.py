@@ -6,6 +6,7 @@ docs/marketers.md   the table of variables between its two marks, from `messages
 `tests/rules/test_docs.py` holds both equal to what this prints, and reads every example below as a program would.
 """
 
+import re
 import types
 from collections.abc import Iterator, Mapping
 from datetime import time
@@ -19,8 +20,8 @@ from pydantic_core import PydanticUndefined
 from flows import program as language
 from flows.audience import MEASURES, All
 from flows.calendar import Festival
-from flows.program import PERIOD_MONTHS, Part, Program
 from flows.offsets import Offset
+from flows.program import PERIOD_MONTHS, Part, Program
 from flows.windows import TimeWindow
 from messages.render import VARIABLES
 
@@ -31,25 +32,25 @@ SECTIONS: tuple[tuple[type[Part], str, str], ...] = (
     (Program, "The program", "The whole file. Fields may stand in any order."),
     (language.OffDays, "off_days", "Stands in the program, and in a flow or a re-survey that differs."),
     (language.Classes, "classes", "A class belongs to a program, not to a customer."),
-    (language.Activity, "activity", "What the measures of an audience count."),
+    (language.Activity, "activity", "The measures are `activity_count`, `activity_total` and `days_since_activity`."),
     (language.EventType, "events", "`events` maps the name of an event to its fields."),
     (language.Survey, "surveys", "`surveys` maps an id to its questions."),
     (language.Question, "questions", "In the order in which they are asked."),
     (language.Flow, "flows", "A list. Each flow is one rule: when, to whom, what."),
-    (language.AfterEvent, "on: event", "Once for each event of a type."),
-    (language.OnSilence, "on: silence", "Once when nothing came for so long."),
-    (language.Every, "on: every", "Again and again."),
-    (language.Sample, "on: every + sample", "A random sample in each calendar period."),
-    (language.OnFestival, "on: festivals", "On the day itself."),
-    (language.Unanswered, "on: unanswered", "A reminder."),
-    (language.MessageAction, "message", "What a flow sends."),
-    (language.Replies, "replies", "What follows a reply."),
-    (language.Low, "low", "Who counts as unhappy."),
-    (language.Alert, "alerts", "`alerts` maps a flag to the words that raise it and the roles that hear of it."),
-    (language.Callback, "callback", "How an unhappy customer reaches a person."),
+    (language.AfterEvent, "on: event", "`after`, `deadline` and `same_day` of the flow count from it."),
+    (language.OnSilence, "on: silence", "The activity is the event that the program's `activity` names."),
+    (language.Every, "on: every", "A customer of another class begins anew."),
+    (language.Sample, "on: every + sample", "`after` of the flow counts from the first day of the period."),
+    (language.OnFestival, "on: festivals", "Off days do not move a greeting."),
+    (language.Unanswered, "on: unanswered", "The reminder goes on with the same survey, before it closes."),
+    (language.MessageAction, "message", "It stands in a flow."),
+    (language.Replies, "replies", "Every field may be left out."),
+    (language.Low, "low", "It stands in `replies`."),
+    (language.Alert, "alerts", "`alerts` maps a flag to its words and roles."),
+    (language.Callback, "callback", "Every program needs one."),
     (language.Rung, "ladder", "A list; each rung is told at its time, in staff hours (08:00 to 22:00)."),
-    (language.Resurvey, "resurvey", "How the customer is asked again."),
-    (language.Cap, "cap", "How much is too much."),
+    (language.Resurvey, "resurvey", "It stands in `callback`."),
+    (language.Cap, "cap", "Answers inside a conversation do not count."),
 )
 TITLES: Mapping[type[Part], str] = {model: title for model, title, _ in SECTIONS}
 
@@ -119,7 +120,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "activity": "{event: visit, amount: paid}",
         "attributes": "{city: text, birthday: date}",
         "events": "{visit: {name: {en: Visit}}}",
-        "surveys": "{visit: {questions: [{id: overall, scale: 1-5, text: {en: How was it?}}]}}",
+        "surveys": '{visit: {questions: [{id: overall, scale: 1-5, text: {en: "How was it?"}}]}}',
         "flows": "[{id: thanks, on: {event: visit}, after: 1d, message: {template: visit}}]",
         "replies": "{low: {level: 2}, neutral_level: 3}",
         "callback": "{owner: host, sla: 24h, ladder: [{at: 0%, role: host}], resurvey: {survey: visit}}",
@@ -133,14 +134,14 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "Activity": {"event": "visit", "amount": "paid"},
     "EventType": {"name": "{zh: 到店, en: Visit}", "fields": "{drink: text, paid: number}", "item": "drink"},
     "Survey": {
-        "questions": "[{id: overall, scale: 1-5, text: {en: How was it?}}]",
+        "questions": '[{id: overall, scale: 1-5, text: {en: "How was it?"}}]',
         "ask": "1",
         "closes_after": "7d",
     },
     "Question": {
         "id": "overall",
         "scale": "1-5",
-        "text": "{zh: 您满意吗？请回复1-5, en: How was it? Please reply 1-5}",
+        "text": '{zh: 您满意吗？请回复1-5, en: "How was it? Please reply 1-5"}',
         "weight": "40",
         "critical": "true",
         "topic": "service",
@@ -241,25 +242,25 @@ To learn by doing, begin with [your first program](your-first-program.md). The s
     huifang check my_program.yaml      every fault, with file, line, field and remedy
     huifang rehearse my_scenario.yaml  live through it in simulated time
 
-An unknown field is an error, never ignored. Editing a file makes a new version at the next start; what is already planned
-stays under the version that planned it.
+An unknown field is an error, never ignored. Editing a file makes a new version at the next start; what is already
+planned stays under the version that planned it.
 
 ## How values are written
 
-| kind | how | meaning |
-| --- | --- | --- |
-| text, number, true or false | as in YAML; quote a text that looks like a number or a time | |
-| language: text | `{zh: 到店, en: Visit}` | the customer's language, else the program's, else the first |
-| offset | `30min` `2h` `7d` `2w` `1mo` `1q` `1hy` `1y` | minutes and hours keep the time of day; the others count days and months, and 31 August + 1mo is 30 September |
-| interval | an offset of at least a day | |
-| period | PERIODS | a calendar period |
-| window | `"09:00-12:00"` | local time; open at its start, closed at its end; `24:00` may end it |
-| predicate | `class == 'vip' and amount >= 100` | see below |
+- **text, number, true or false**: as in YAML. Quote a text that looks like a number or a time.
+- **language: text**: `{zh: 到店, en: Visit}`. The customer's language is taken, else the program's, else the first.
+- **offset**: `30min` `2h` `7d` `2w` `1mo` `1q` `1hy` `1y`. Minutes and hours run on the clock; the rest count days and
+  months and keep the local time of day. 31 August + 1mo is 30 September.
+- **interval**: an offset of at least a day.
+- **period**: PERIODS, a calendar period.
+- **window**: `"09:00-12:00"`, local time, open at its start and closed at its end; `24:00` may end it.
+- **predicate**: `class == 'vip' and activity_total >= 100`.
 
-**Predicates** choose customers and events. Compare a field with a value (`==` `!=` `<` `<=` `>` `>=`), ask for one of many
-(`city in ['Beijing', 'Shanghai']`), or name a flag alone (`leader_introduced`); join with `and`, `or`, `not`, and brackets.
-Fields are MEASURES, the program's `attributes`, and after an event the fields of its data. A missing
-fact, or a value of another kind, makes its comparison false. A date is compared as text: `birthday >= '1990-01-01'`.
+**Predicates** choose customers and events. Compare a field with a value (`==` `!=` `<` `<=` `>` `>=`), ask for one of
+many (`city in ['Beijing', 'Shanghai']`), or name a flag alone (`leader_introduced`). Join with `and`, `or`, `not`, and
+brackets. Fields are MEASURES,
+the program's `attributes`, and, in `where`, the fields of the event. A missing fact, or a value of another kind, makes
+its comparison false. A date is compared as text: `birthday >= '1990-01-01'`.
 
 **Festivals**: FESTIVALS.
 
@@ -269,14 +270,14 @@ fact, or a value of another kind, makes its comparison false. A date is compared
 | --- | --- | --- | --- |
 | greeting | no | no | cap yes; windows no, it goes out at `greeting_at` on the day itself, within hard hours |
 | marketing | yes, and no open complaint | may | yes |
-| survey | no | yes | yes |
+| survey | no | as a rule | yes |
 | service | no | may | yes |
 
 Who opted out gets none of the four. `reply` and `staff` are for answers and pings; flows do not use them.
 
 **Templates** are named without their folder: `purchase` of the program `retail_aftersales` is
-`messages/text/<language>/retail_aftersales/purchase.md`, and if there is none, `messages/text/<language>/common/purchase.md`
-([for marketers](marketers.md)).
+`messages/text/<language>/retail_aftersales/purchase.md`, and if there is none,
+`messages/text/<language>/common/purchase.md` ([for marketers](marketers.md)).
 """
 
 
@@ -301,7 +302,7 @@ def programs_page() -> str:
 
 
 def _section(model: type[Part], title: str, lead: str) -> Iterator[str]:
-    said = (model.__doc__ or "").strip().split("\n")[0].rstrip(".")
+    said = _plain((model.__doc__ or "").strip().split("\n")[0]).rstrip(".")
     yield f"## {title}\n"
     yield f"{said}. {lead}\n" if model is not Program else f"{lead}\n"
     yield "| field | kind | default | example | meaning |\n| --- | --- | --- | --- | --- |"
@@ -313,7 +314,7 @@ def _section(model: type[Part], title: str, lead: str) -> Iterator[str]:
             f"`{name}: {EXAMPLES[model.__name__][name]}`",
             meaning_of(model, name, field),
         )
-        yield f"| {' | '.join(cell.replace('|', ',') for cell in cells)} |"
+        yield f"| {' | '.join(cell.replace(' | ', ', ').replace('|', '/') for cell in cells)} |"
     yield ""
 
 
@@ -325,8 +326,12 @@ def fields_of(model: type[Part]) -> Iterator[tuple[str, FieldInfo, Any]]:
 
 
 def meaning_of(model: type[Part], name: str, field: FieldInfo) -> str:
-    """The model's own description; ours where it has none."""
-    return field.description or MEANINGS[model.__name__, name]
+    """The model's own description, without the numbers of rules; ours where it has none."""
+    return _plain(field.description or MEANINGS[model.__name__, name])
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"\s*\((R\d+[^)]*|A)\)", "", text)
 
 
 def _kinds() -> list[tuple[Any, str]]:
@@ -376,7 +381,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "**needed**"
     value = field.get_default(call_default_factory=True)
-    return "" if value is PydanticUndefined or value is None or value in ((), {}) else f"`{_yaml(value)}`"
+    return "" if value is PydanticUndefined or value is None or value in ((), {}, "") else f"`{_yaml(value)}`"
 
 
 def _yaml(value: Any) -> str:

@@ -10,6 +10,9 @@ from flows.program import Program
 from flows.promises import call_before, ping_time, sla_due
 from messages.reading import Reading
 
+ALERT = "alert:"
+"""How the steps begin that no ladder plans: words that reach somebody at once, whatever becomes of the ticket."""
+
 
 def promise(program: Program, since: datetime, zone: ZoneInfo, calendar: Calendar) -> tuple[datetime, datetime]:
     """(due, call before): the end of the SLA, and the last moment to call that the customer's windows allow."""

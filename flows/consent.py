@@ -90,12 +90,23 @@ def may_contact(
     return Yes()
 
 
-def may_still_send(purpose: Purpose, opted_out: bool, expires_at: datetime | None, now: datetime) -> Yes | No:
-    """The last question before the call: opt-out and expiry."""
+def may_still_send(
+    purpose: Purpose,
+    opted_out: bool,
+    expires_at: datetime | None,
+    now: datetime,
+    *,
+    marketing_consent: bool = True,
+    open_ticket: bool = False,
+) -> Yes | No:
+    """The last question before the call: expiry, opt-out, and what bars promotion; a text may have waited overnight."""
     if expires_at is not None and now >= expires_at:
         return No("expired")
     if opted_out and purpose not in ALWAYS:
         return No("opted out")
+    if purpose is Purpose.MARKETING:
+        barred = _bars_promotion(marketing_consent, open_ticket)
+        return No(barred) if barred else Yes()
     return Yes()
 
 
@@ -106,11 +117,15 @@ def _forbidden(purpose: Purpose, standing: Standing) -> str | None:
         return "anonymous: no contact"
     if standing.leader_introduced and purpose in (Purpose.MARKETING, Purpose.SURVEY):
         return "introduced by a leader: milestones and greetings only"
-    if purpose is Purpose.MARKETING and not standing.marketing_consent:
-        return "no marketing consent"
-    if purpose is Purpose.MARKETING and standing.open_ticket:
-        return "open complaint: no promotion"
+    if purpose is Purpose.MARKETING:
+        return _bars_promotion(standing.marketing_consent, standing.open_ticket)
     return None
+
+
+def _bars_promotion(marketing_consent: bool, open_ticket: bool) -> str | None:
+    if not marketing_consent:
+        return "no marketing consent"
+    return "open complaint: no promotion" if open_ticket else None
 
 
 def _opening(now: datetime, permits: Permits, calendar: Calendar, zone: ZoneInfo, hard_only: bool) -> datetime:

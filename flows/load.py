@@ -49,8 +49,12 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+@lru_cache(maxsize=64)
 def read_yaml(text: str, file: str) -> Source:
-    """Parse YAML and remember lines; ProgramError on broken YAML, doubled keys or aliases."""
+    """Parse YAML and remember lines; ProgramError on broken YAML, doubled keys or aliases.
+
+    The same text is parsed once; nobody changes the data of a Source.
+    """
     try:
         # an alias can name what holds it, or grow to gigabytes when it is written out
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -254,6 +258,12 @@ def _check_flow(program: Program, flow: Flow, path: Path, fault: Callable[[Path,
         yield fault(path, "the flow does nothing", "give it a message or a set_class")
     if flow.message and flow.message.survey and flow.message.survey not in program.surveys:
         yield fault((*path, "message", "survey"), f"unknown survey {flow.message.survey!r}", _one_of(program.surveys))
+    if flow.message and flow.message.purpose in (Purpose.REPLY, Purpose.STAFF):
+        yield fault(
+            (*path, "message", "purpose"),
+            f"a flow does not send {flow.message.purpose}",
+            "survey, service, greeting or marketing",
+        )
     if flow.message and flow.message.purpose is Purpose.GREETING and flow.message.survey:
         yield fault(
             (*path, "message", "survey"), "a greeting carries no survey (R44)", "leave it out, or use another purpose"

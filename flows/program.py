@@ -363,6 +363,12 @@ class Program(Part):
         """One of several languages: the asked one, else the program's, else the first."""
         return words.get(language) or words.get(self.language) or next(iter(words.values()))
 
+    def roles(self) -> tuple[str, ...]:
+        """Every role that the program may ping, the owner first."""
+        roles = [self.callback.owner, *(rung.role for rung in self.callback.ladder)]
+        roles += [role for alert in self.replies.alerts.values() for role in alert.ping]
+        return tuple(dict.fromkeys(roles))
+
     def template_names(self) -> tuple[str, ...]:
         """Every template that the program may need."""
         own = [name for flow in self.flows for name in flow.template_names()]

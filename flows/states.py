@@ -75,9 +75,11 @@ FOLLOW_UP: Mapping[FollowUpState, Mapping[FollowUpState, str]] = {
         FollowUpState.UNREACHABLE: "no usable channel",
         FollowUpState.EXPIRED: "its deadline has passed",
         FollowUpState.CANCELLED: "its event was cancelled, its stop event came or its class changed",
+        FollowUpState.HELD: "its text cannot be made, and a person looks why",
     },
     FollowUpState.READY: {
         FollowUpState.SENT: "the provider accepted the message",
+        FollowUpState.ANSWERED: "the customer replied before the provider's word came",
         FollowUpState.HELD: "the outcome is unknown and the purpose forbids a second copy",
         FollowUpState.UNREACHABLE: "the provider refused it for good",
         FollowUpState.SUPPRESSED: "opted out before the call",
@@ -86,6 +88,7 @@ FOLLOW_UP: Mapping[FollowUpState, Mapping[FollowUpState, str]] = {
     },
     FollowUpState.HELD: {
         FollowUpState.SENT: "proof found, or a person says that it arrived",
+        FollowUpState.ANSWERED: "the customer replied, so it had arrived",
         FollowUpState.READY: "a person allows a new attempt",
         FollowUpState.CANCELLED: "a person lets it go",
     },
@@ -103,6 +106,9 @@ FOLLOW_UP: Mapping[FollowUpState, Mapping[FollowUpState, str]] = {
 MESSAGE: Mapping[MessageState, Mapping[MessageState, str]] = {
     MessageState.READY: {
         MessageState.SENDING: "claimed: the attempt is written before the call",
+        MessageState.ACCEPTED: "late proof of an earlier attempt",
+        MessageState.SENT: "late proof of an earlier attempt",
+        MessageState.DELIVERED: "late proof of an earlier attempt",
         MessageState.SUPPRESSED: "opted out since it was rendered",
         MessageState.EXPIRED: "its deadline has passed",
         MessageState.CANCELLED: "cancelled before the call",

@@ -56,6 +56,8 @@ class Conversation:
     """Ticket that this survey asks again about; 0: a first survey."""
     live_ticket: bool = False
     """A ticket of this customer and program is not closed yet."""
+    opted_out: bool = False
+    """Asked before to get no more messages, and was told so."""
     on_page: bool = False
     """Answered on the survey page: all questions at once, and the page says thanks."""
 
@@ -95,7 +97,8 @@ def _hear(talk: Conversation, reading: Reading, text: str, at: datetime, calenda
             yield OptOut("asked to get no more messages")
             if talk.survey and not booked:
                 yield MoveSurvey(SurveyState.WITHDRAWN, "opted out")
-            yield Say("opt_out_confirmed", "opt_out", "confirmed once")
+            if not talk.opted_out:
+                yield Say("opt_out_confirmed", "opt_out", "confirmed once")
             if booked:
                 yield from _unhappy_or_done(talk, reading, booked, text, at, calendar, quiet=True)
             elif reading.category is Category.COMPLAINT:
@@ -185,7 +188,7 @@ def _alerts(
                 talk.program, reading, at, talk.zone, calendar, kind=flag, topic=topic, because=because
             )
             in_queue = True
-        yield PingNow(alert.ping, f"alert:{flag}", at, because)
+        yield PingNow(alert.ping, f"{callback.ALERT}{flag}", at, because)
 
 
 def _unhappy_or_done(

@@ -16,6 +16,7 @@ from flows.windows import (
     Windows,
     first_moment,
     in_hard_hours,
+    next_opening,
     opening_within_a_year,
     seek_day,
 )

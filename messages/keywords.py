@@ -37,7 +37,12 @@ _NOISE = re.compile(r"[^0-9a-z\u3400-\u9fff ]+")
 
 def bare(text: str) -> str:
     """The words of a message alone: no punctuation, emoji, quotes or double blanks."""
-    return " ".join(_NOISE.sub(" ", fold(text).replace("'", "")).split())
+    return bare_of_folded(fold(text))
+
+
+def bare_of_folded(text: str) -> str:
+    """Like bare, for a text that is folded already."""
+    return " ".join(_NOISE.sub(" ", text.replace("'", "")).split())
 
 
 @cache

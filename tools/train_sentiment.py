@@ -1,4 +1,4 @@
-"""Trains the weights of messages/reading/words/sentiment.<language>.gz: logistic regression, plain Python, one seed.
+"""Trains the weights of messages/reading/words/sentiment.<language>.gz: a linear machine, plain Python, one seed.
 
     python tools/train_sentiment.py LANGUAGE TRAIN.jsonl.gz [--measure HELD_OUT.jsonl] [--out FILE] [--keep N]
 
@@ -6,6 +6,8 @@ Rows are {"text", "label": positive|negative|neutral, "source"}; neutral rows ar
 out first and its macro F1 printed; the shipped weights are then trained on all rows. `--measure` prints the macro F1 on
 a file that training never saw. The same input gives the same bytes.
 """
+
+# ruff: noqa: T201, S311 - a script that prints, with dice that only need to fall the same way each time
 
 import argparse
 import gzip
@@ -16,7 +18,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import exp, log, sqrt
+from math import log, sqrt
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -28,21 +30,24 @@ from messages.reading.sentiment import marks, pieces, read_model, weigh
 Looked = tuple[set[str], dict[str, float]]
 
 SEED = 20_260_101
-EPOCHS = {"zh": 5, "en": 8}
-RATE = {"zh": 3.0, "en": 0.6}
-RATE_OF_MARKS = 0.4
+PASSES = 12
+STRICTNESS = {"zh": 0.3, "en": 0.3}  # how much a misread row costs
 RAREST = {"zh": 3, "en": 2}
 EVEN = {"zh": 0.5, "en": 0.2}
 USES_MARKS = {"zh": False, "en": True}
+# Chinese learns nothing from what the rules found, yet leans on it a little; chosen on reviews outside of training.
+LEANS = {"zh": {"#balance": 0.15}, "en": {}}
+BIAS = {"zh": -0.07, "en": 0.0}
 
 
 @dataclass(frozen=True)
 class Row:
     """One text as numbers: known pieces, what the rules found, what it is, how much it counts."""
 
-    pieces: array
-    values: array
+    pieces: "array[int]"
+    values: "array[float]"
     marks: tuple[tuple[int, float], ...]
+    square: float
     positive: bool
     weight: float
 
@@ -59,7 +64,7 @@ def look(text: str, language: str) -> Looked:
     said = message(text)
     if language == "zh":
         folded = said.han or said.text
-        return pieces(folded, "zh"), marks(feelings.of_chinese(folded)) if USES_MARKS["zh"] else {}
+        return pieces(folded, "zh"), marks(feelings.of_chinese(folded))
     return pieces(said.latin, "en"), marks(feelings.of_english(said.latin))
 
 
@@ -68,16 +73,18 @@ class Vocabulary:
     """The pieces and marks that are known, and how telling each piece is (rare ones more)."""
 
     number: dict[str, int]
-    rarity: array
+    rarity: "array[float]"
 
 
-def vocabulary(looked: Sequence[Looked], rarest: int) -> Vocabulary:
+def vocabulary(looked: Sequence[Looked], language: str) -> Vocabulary:
     counts: Counter[str] = Counter()
     names: set[str] = set()
     for found, found_marks in looked:
         counts.update(found)
-        names.update(found_marks)
-    kept = sorted(names) + sorted(piece for piece, count in counts.items() if count >= rarest and "\n" not in piece)
+        names.update(found_marks if USES_MARKS[language] else ())
+    kept = sorted(names) + sorted(
+        piece for piece, count in counts.items() if count >= RAREST[language] and "\n" not in piece
+    )
     rarity = array("d", (float(rarity_of(counts[piece], len(looked))) for piece in kept))
     return Vocabulary({piece: number for number, piece in enumerate(kept)}, rarity)
 
@@ -87,7 +94,7 @@ def rarity_of(count: int, rows: int) -> int:
     return round(10 * (1 + log((rows + 1) / (count + 1))))
 
 
-def narrowed(known: Vocabulary, weights: array, keep: int) -> Vocabulary:
+def narrowed(known: Vocabulary, weights: "array[float]", keep: int) -> Vocabulary:
     """Only the pieces that weigh most."""
     ranked = sorted(known.number, key=lambda piece: (piece[0] != "#", -abs(weights[known.number[piece]]), piece))[:keep]
     kept = sorted(ranked)
@@ -113,18 +120,19 @@ def encode(rows: Sequence[dict[str, str]], looked: Sequence[Looked], known: Voca
         numbers = array("I", sorted(number[piece] for piece in found if piece in number))
         length = sqrt(sum(rarity[at] ** 2 for at in numbers)) or 1.0
         values = array("f", (rarity[at] / length for at in numbers))
-        marked = tuple((number[name], value) for name, value in sorted(found_marks.items()))
-        encoded.append(Row(numbers, values, marked, row["label"] == "positive", weight))
+        marked = tuple((number[name], value) for name, value in sorted(found_marks.items()) if name in number)
+        square = 1.0 + sum(value * value for value in values) + sum(value * value for _, value in marked)
+        encoded.append(Row(numbers, values, marked, square, row["label"] == "positive", weight))
     return encoded
 
 
-def train(rows: Sequence[Row], size: int, language: str) -> tuple[array, float]:
-    """Stochastic gradient descent with a rate that falls to nothing."""
+def train(rows: Sequence[Row], size: int, language: str) -> tuple["array[float]", float]:
+    """A linear support vector machine by dual coordinate descent (Hsieh et al. 2008), squared hinge loss."""
     weights, bias = array("d", bytes(8 * size)), 0.0
+    alphas = array("d", bytes(8 * len(rows)))
     order = list(range(len(rows)))
     shuffle = random.Random(SEED)
-    steps, step = EPOCHS[language] * len(rows), 0
-    for _ in range(EPOCHS[language]):
+    for _ in range(PASSES):
         shuffle.shuffle(order)
         for at in order:
             row = rows[at]
@@ -133,24 +141,30 @@ def train(rows: Sequence[Row], size: int, language: str) -> tuple[array, float]:
                 score += weights[piece] * value
             for mark, value in row.marks:
                 score += weights[mark] * value
-            rate = RATE[language] * (1 - step / steps) * row.weight
-            step += 1
-            error = row.positive - 1 / (1 + exp(-max(-30.0, min(30.0, score))))
-            if abs(error) < 1e-4:
+            sign = 1.0 if row.positive else -1.0
+            softness = 0.5 / (STRICTNESS[language] * row.weight)
+            old = alphas[at]
+            slope = sign * score - 1 + old * softness
+            if old == 0 and slope >= 0:
                 continue
-            change = rate * error
+            new = max(0.0, old - slope / (row.square + softness))
+            change = (new - old) * sign
+            if not change:
+                continue
+            alphas[at] = new
             for piece, value in zip(row.pieces, row.values, strict=True):
                 weights[piece] += change * value
             for mark, value in row.marks:
-                weights[mark] += change * RATE_OF_MARKS * value
-            bias += change * RATE_OF_MARKS
+                weights[mark] += change * value
+            bias += change
     return weights, bias
 
 
-def written(weights: array, bias: float, known: Vocabulary) -> list[str]:
+def written(weights: "array[float]", bias: float, known: Vocabulary, language: str) -> list[str]:
     """Weight and rarity as small whole numbers, one line for each piece, after a line with the scale and the bias."""
     scale = max(abs(weight) for weight in weights) / 500
-    lines = [f"{scale:.8f}\t{bias:.8f}"]
+    lines = [f"{scale:.8f}\t{bias + BIAS[language]:.8f}"]
+    lines += [f"{round(weight / scale)}\t0\t{name}" for name, weight in LEANS[language].items()]
     for piece, number in known.number.items():
         lines.append(f"{round(weights[number] / scale)}\t{round(known.rarity[number])}\t{piece}")
     return lines
@@ -182,14 +196,14 @@ def main() -> None:
     parser.add_argument("train", type=Path)
     parser.add_argument("--measure", type=Path)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--keep", type=int, default=150_000)
+    parser.add_argument("--keep", type=int, default=250_000)
     asked = parser.parse_args()
     rows = read_rows(asked.train)
     random.Random(SEED).shuffle(rows)
     looked = [look(row["text"], asked.language) for row in rows]
     tenth = len(rows) // 10
     for name, part in (("nine tenths", slice(tenth, None)), ("all rows", slice(None))):
-        known = vocabulary(looked[part], RAREST[asked.language])
+        known = vocabulary(looked[part], asked.language)
         size = len(known.number)
         weights, bias = train(encode(rows[part], looked[part], known, asked.language), size, asked.language)
         if size > asked.keep:
@@ -197,7 +211,7 @@ def main() -> None:
             weights, bias = train(
                 encode(rows[part], looked[part], known, asked.language), len(known.number), asked.language
             )
-        lines = written(weights, bias, known)
+        lines = written(weights, bias, known, asked.language)
         print(f"trained on {name}: {size} pieces, {len(known.number)} kept")
         if name == "nine tenths":
             print("held out tenth:", measure(rows[:tenth], looked[:tenth], lines))

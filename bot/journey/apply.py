@@ -3,7 +3,7 @@
 Nothing is decided here; `flows` has decided. What the bot says goes into the outbox, never over a wire.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlmodel import Session
@@ -129,18 +129,32 @@ def _plan(session: Session, subject: Subject, decision: PlanFollowUp) -> None:
     )
 
 
-def _cancel(session: Session, subject: Subject, flows: tuple[str, ...], because: str) -> None:
+def _cancel(session: Session, subject: Subject, flows: tuple[str, ...], because: str) -> list[int]:
+    """The ids of the follow-ups that were cancelled."""
     if not flows:
-        return
-    for row in follow_ups.cancel(session, subject.customer.id, subject.in_force.program.id, flows, because):
+        return []
+    program_id = subject.in_force.program.id
+    rows = [row for row in follow_ups.unsent(session, subject.customer.id) if row.program_id == program_id]
+    gone = take_back(session, [row for row in rows if row.flow in flows], because)
+    for row in gone:
         note(session, subject, "cancelled", because, flow=row.flow, follow_up_id=row.id)
+    return [row.id for row in gone]
 
 
-def set_class(session: Session, subject: Subject, class_: str, because: str) -> None:
-    """A new class; pending steps of cadences that no longer fit are cancelled (R5)."""
+def take_back(session: Session, rows: Sequence[FollowUpRow], because: str) -> list[FollowUpRow]:
+    """Cancel what has not left: planned follow-ups, and those whose text waits in the outbox. The ones that were."""
+    waiting = [row.id for row in rows if row.state == FollowUpState.READY]
+    taken = messages.take_back(session, waiting, because) if waiting else set()
+    surveys.withdraw_unsent(session, taken)
+    rows = [row for row in rows if row.state == FollowUpState.PLANNED or row.id in taken]
+    return [row for row in rows if move(session, FollowUpRow, row.id, FollowUpState.CANCELLED, reason=because)]
+
+
+def set_class(session: Session, subject: Subject, class_: str, because: str) -> list[int]:
+    """A new class; pending steps of cadences that no longer fit are cancelled (R5): their ids."""
     enrolment = subject.enrolment
     if enrolment is None or enrolment.class_ == class_:
-        return
+        return []
     before = enrolment.class_
     today = subject.now.astimezone(subject.zone).date()
     customers.set_class(session, enrolment.id, class_, today)
@@ -149,7 +163,7 @@ def set_class(session: Session, subject: Subject, class_: str, because: str) -> 
     facts = facts_of(subject.customer, enrolment).facts(today)
     flows = subject.in_force.program.flows
     gone = tuple(flow.id for flow in flows if isinstance(flow.on, Every) and not holds(flow.audience, facts))
-    _cancel(session, subject, gone, f"class is now {class_}")
+    return _cancel(session, subject, gone, f"class is now {class_}")
 
 
 # ----- what the bot says
@@ -159,7 +173,7 @@ def say(
     session: Session, subject: Subject, template: str, kind: str, because: str, extra: dict[str, Any] | None = None
 ) -> None:
     """Put an answer to the reply at hand into the outbox, first in line; the same answer twice is one."""
-    if subject.inbound is None:
+    if subject.inbound is None or not subject.inbound.from_address:
         return
     program, customer = subject.in_force.program, subject.customer
     question = None
@@ -282,9 +296,10 @@ def _opt_out(session: Session, subject: Subject, because: str) -> None:
     subject.customer.opted_out_at = subject.now
     note(session, subject, "opted_out", because)
     purposes = [str(purpose) for purpose in AUTOMATIC]
-    waiting = messages.cancel_waiting(session, customer_id, purposes, "opted out")
-    follow_ups.settle(session, [row.follow_up_id for row in waiting if row.follow_up_id], FollowUpState.SUPPRESSED)
-    for row in follow_ups.suppress(session, customer_id, "opted out", purposes):
+    waiting = [row.follow_up_id for row in messages.cancel_waiting(session, customer_id, purposes, "opted out")]
+    stopped = follow_ups.suppress(session, customer_id, waiting, "opted out", purposes)
+    surveys.withdraw_others(session, customer_id, but=subject.survey.id if subject.survey else 0)
+    for row in stopped:
         note(session, subject, "skipped", "opted out", flow=row.flow, follow_up_id=row.id, program_id=row.program_id)
 
 
@@ -359,6 +374,8 @@ def _ping_now(session: Session, subject: Subject, roles: tuple[str, ...], step: 
     if ticket is None:
         return
     at = ping_time(subject.now, subject.zone)
+    if subject.inbound is not None:
+        step = f"{step}:{subject.inbound.id}"  # the next such reply is another reason to ping
     tickets.plan_pings(session, ticket.id, ticket.round, (PlannedPing(step, role, at) for role in roles))
     note(session, subject, "alert", because, ticket_id=ticket.id, data={"roles": list(roles), "at": at.isoformat()})
 

@@ -18,7 +18,7 @@ from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.store import customers, messages, staff, surveys, tickets
 from bot.store.tables import InboundRow, PingRow, StaffRow, TicketRow
-from flows.callback import next_role
+from flows.callback import ALERT, next_role
 from flows.decisions import PlannedPing
 from flows.program import Program
 from flows.promises import ping_time
@@ -49,7 +49,8 @@ def send_due_pings(runtime: Runtime, limit: int = BATCH) -> int:
 def _send_ping(session: Session, runtime: Runtime, ping: PingRow, now: datetime) -> None:
     """One ping: to everybody with the role, or only a line in the trail where nobody has it."""
     ticket = tickets.get(session, ping.ticket_id)
-    if ticket is None or ticket.state not in (TicketState.OPEN, TicketState.CLAIMED):
+    alert = ping.step.startswith(ALERT)
+    if ticket is None or not (alert or ticket.state in (TicketState.OPEN, TicketState.CLAIMED)):
         tickets.move_ping(session, ping.id, PingState.CANCELLED)
         return
     subject = _subject(session, runtime, ticket)
@@ -61,8 +62,9 @@ def _send_ping(session: Session, runtime: Runtime, ping: PingRow, now: datetime)
     tickets.move_ping(session, ping.id, PingState.SENT, sent_at=now, passes_on_at=passes_on, staff_id=first)
     for member in members:
         _write_ping(session, subject, ping, member)
-    because = f"{ping.step}: {ping.role}" if members else f"{ping.step}: nobody has the role {ping.role}"
-    data = {"role": ping.role, "step": ping.step, "round": ping.round, "staff": [member.name for member in members]}
+    step = _step_name(ping.step)
+    because = f"{step}: {ping.role}" if members else f"{step}: nobody has the role {ping.role}"
+    data = {"role": ping.role, "step": step, "round": ping.round, "staff": [member.name for member in members]}
     note(session, subject, "ping", because, data=data)
 
 
@@ -89,7 +91,7 @@ def _write_ping(session: Session, subject: Subject, ping: PingRow, member: Staff
         session,
         {
             **columns,
-            "reason": f"{ping.step} of the ladder: {ping.role}",
+            "reason": f"{_step_name(ping.step)} of the ladder: {ping.role}",
             "dedupe_key": f"ticket:{ticket.id}:{ping.round}:{ping.step}:{ping.role}:{member.id}",
             "staff_id": member.id,
             "ticket_id": ticket.id,
@@ -103,10 +105,15 @@ def _write_ping(session: Session, subject: Subject, ping: PingRow, member: Staff
     )
 
 
+def _step_name(step: str) -> str:
+    """The step in words for people: an alert without the number of the reply that raised it."""
+    return ":".join(step.split(":")[:2])
+
+
 def _ping_template(runtime: Runtime, program: Program, step: str) -> str:
     """The first notice, an escalation, or the alert of a flag where it has words of its own."""
-    if step.startswith("alert:"):
-        name = f"staff/{step.removeprefix('alert:')}_alert"
+    if step.startswith(ALERT):
+        name = f"staff/{step.split(':')[1]}_alert"
         try:
             runtime.shelf.catalog.find(name, program=program.id, language="zh")
         except TemplateError:
@@ -151,10 +158,13 @@ def _claim(session: Session, runtime: Runtime, ticket_id: int, member: StaffRow)
 def acknowledge(runtime: Runtime, ticket_id: int, staff_id: int) -> None:
     """ "I have seen it": nothing is passed on, the ladder goes on."""
     with runtime.db.write() as session:
-        member = _member(session, staff_id)
-        subject = _take(session, runtime, ticket_id)
-        if tickets.quieten_pings(session, ticket_id, subject.now):
-            note(session, subject, "acknowledged", f"by {member.name}", data={"staff": member.name})
+        _acknowledge(session, runtime, ticket_id, _member(session, staff_id))
+
+
+def _acknowledge(session: Session, runtime: Runtime, ticket_id: int, member: StaffRow) -> None:
+    subject = _take(session, runtime, ticket_id)
+    if tickets.quieten_pings(session, ticket_id, subject.now):
+        note(session, subject, "acknowledged", f"by {member.name}", data={"staff": member.name})
 
 
 def give_back(runtime: Runtime, ticket_id: int, staff_id: int, because: str) -> None:
@@ -241,8 +251,8 @@ def _member(session: Session, staff_id: int) -> StaffRow:
 # ----- staff answer their pings by text
 
 
-_CLAIM = re.compile(r"^\s*(?:claim|take|接单|接|认领)\s*#?(\d+)\s*$", re.IGNORECASE)
-_DONE = re.compile(r"^\s*(?:done|resolve|resolved|完成|办结)\s*#?(\d+)[\s:：,，]+(.+)$", re.IGNORECASE | re.DOTALL)
+_CLAIM = re.compile(r"^\s*(?:claim|take|接单|接|认领)\s*#?(\d{1,12})\s*$", re.IGNORECASE)
+_DONE = re.compile(r"^\s*(?:done|resolve|resolved|完成|办结)\s*#?(\d{1,12})[\s:：,，]+(.+)$", re.IGNORECASE | re.DOTALL)
 
 
 def hear_staff(session: Session, runtime: Runtime, member: StaffRow, reply: InboundRow) -> None:
@@ -257,8 +267,8 @@ def hear_staff(session: Session, runtime: Runtime, member: StaffRow, reply: Inbo
             _resolve(session, runtime, int(done[1]), member, done[2].strip())
             answer = f"#{done[1]} ✓"
         else:
-            for ping in tickets.pings_waiting_for(session, member.id):
-                tickets.quieten_pings(session, ping.ticket_id, now)
+            for ticket_id in sorted(tickets.pinged(session, member.roles)):
+                _acknowledge(session, runtime, ticket_id, member)
             return
     except (Conflict, NotFound, InputError) as error:
         answer = str(error)

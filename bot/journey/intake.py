@@ -16,7 +16,7 @@ import phonenumbers
 from sqlmodel import Session
 
 from bot.errors import Conflict
-from bot.journey.apply import apply, note, set_class, withdraw_unsent
+from bot.journey.apply import apply, note, set_class, take_back
 from bot.journey.subject import Subject, enrol, facts_of, first_class, follow_up_line
 from bot.runtime import Runtime
 from bot.shelf import InForce
@@ -189,12 +189,8 @@ def _check_customer(runtime: Runtime, row: CustomerIn) -> tuple[CustomerIn, list
     def fault(name: str, reason: str, remedy: str) -> None:
         faults.append({"field": name, "reason": reason, "remedy": remedy})
 
-    row = replace(
-        row,
-        name=storable_text(row.name),
-        title=storable_text(row.title),
-        attributes=storable(row.attributes),
-    )
+    texts: dict[str, Any] = {name: storable_text(getattr(row, name)) for name in (*LONGEST, "phone", "zone", "class_")}
+    row = replace(row, **texts, attributes=storable(row.attributes))
     for name, most in LONGEST.items():
         if len(getattr(row, name)) > most:
             fault(name, f"is longer than {most} characters", "shorten it")
@@ -347,6 +343,7 @@ def _update_customer(session: Session, runtime: Runtime, customer: CustomerRow, 
         customer.attributes = {**customer.attributes, **row.attributes}
     if row.marketing_consent and customer.marketing_consent_at is None and customer.opted_out_at is None:
         customers.note_consent(session, customer.id, "given", "marketing", "import", now)
+        customer.marketing_consent_at = now  # a later row of this batch says nothing new
         return True
     session.add(customer)
     return before != (customer.name, customer.title, customer.language, customer.zone, customer.attributes)
@@ -384,6 +381,7 @@ def accept_events(runtime: Runtime, source: str, rows: Sequence[EventIn]) -> lis
 def _accept_events(runtime: Runtime, source: str, rows: Sequence[EventIn]) -> list[Result]:
     runtime.shelf.refresh()
     now = runtime.clock.now()
+    rows = [_sayable(row) for row in rows]
     results: dict[int, Result] = {}
     with runtime.db.write() as session:
         found = _customers_of(session, runtime, source, rows)
@@ -454,6 +452,12 @@ def _customers_of(session: Session, runtime: Runtime, source: str, rows: Sequenc
     return found
 
 
+def _sayable(row: EventIn) -> EventIn:
+    """The row in texts that every database takes."""
+    id_, customer, matter = (storable_text(text) for text in (row.id, row.customer, row.matter))
+    return replace(row, id=id_, customer=customer, matter=matter)
+
+
 def _check_event(runtime: Runtime, row: EventIn, customer_id: int | None) -> list[dict[str, str]]:
     faults: list[dict[str, str]] = []
     if not row.id:
@@ -470,7 +474,7 @@ def _check_event(runtime: Runtime, row: EventIn, customer_id: int | None) -> lis
             {
                 "field": "customer",
                 "reason": f"{row.customer!r} is not known",
-                "remedy": "import the customer first, or name a known phone",
+                "remedy": "import the customer first, under the same source, or name a known phone",
             }
         )
     if row.at.tzinfo is None:
@@ -573,8 +577,9 @@ def cancel_event(runtime: Runtime, source: str, external_id: str, because: str) 
         if event is None:
             return 0
         events.cancel(session, event.id, now)
-        rows = follow_ups.cancel_event(session, event.customer_id, event.id, because)
-        rows += withdraw_unsent(session, follow_ups.ready_of_event(session, event.customer_id, event.id), because)
+        customers.lock(session, [event.customer_id])
+        steps = [row for row in follow_ups.unsent(session, event.customer_id) if row.event_id == event.id]
+        rows = take_back(session, steps, because)
         trail.write(session, [follow_up_line(now, "cancelled", because, row) for row in rows])
     return len(rows)
 

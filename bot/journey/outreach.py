@@ -12,8 +12,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import structlog
 from sqlmodel import Session
 
+from bot.errors import HuifangError
 from bot.journey import wording
 from bot.journey.apply import set_class
 from bot.journey.subject import Subject, follow_up_line
@@ -29,8 +31,9 @@ from flows.resurvey import FLOW as RESURVEY
 from flows.states import FollowUpState, SurveyState, TicketState
 from flows.timing import NO_PERMITTED_DAY, SOFT_OVERRIDE
 from flows.windows import Permits
-from messages.catalog import Purpose
+from messages.catalog import Purpose, TemplateError
 
+log = structlog.get_logger()
 BATCH = 500
 
 
@@ -43,10 +46,16 @@ def prepare_due(runtime: Runtime, limit: int = BATCH) -> int:
         if not rows:
             return 0
         batch = _load(session, runtime, rows, now)
-        for row in rows:
-            _judge(session, batch, row)
+        for row in sorted(rows, key=lambda each: not _sets_class(runtime, each)):
+            _judge_one(session, batch, row)
         _write(session, batch)
     return len(rows)
+
+
+def _sets_class(runtime: Runtime, row: FollowUpRow) -> bool:
+    """A new class comes first: it decides what else of the batch is still meant."""
+    program = runtime.shelf.version(row.program_version_id)
+    return row.flow != RESURVEY and program.flow(row.flow).set_class is not None
 
 
 # ----- what a follow-up sends
@@ -125,6 +134,7 @@ class _Batch:
     waits: list[tuple[int, datetime, date]] = field(default_factory=list)
     sends: list[_Send] = field(default_factory=list)
     lines: list[dict[str, Any]] = field(default_factory=list)
+    gone: set[int] = field(default_factory=set)
 
 
 def _load(session: Session, runtime: Runtime, rows: Sequence[FollowUpRow], now: datetime) -> _Batch:
@@ -141,8 +151,27 @@ def _load(session: Session, runtime: Runtime, rows: Sequence[FollowUpRow], now: 
         answered=surveys.with_answers(session, asked_before),
         tickets=tickets.by_ids(session, {row.ticket_id for row in rows if row.ticket_id}),
         complaining=tickets.with_live(session, ids),
-        recent=messages.recent_by_customer(session, ids, now - timedelta(days=31)),
+        recent=messages.recent_by_customer(session, ids, now - timedelta(days=_longest_cap(runtime, rows))),
     )
+
+
+def _longest_cap(runtime: Runtime, rows: Sequence[FollowUpRow]) -> int:
+    return max(runtime.shelf.version(version_id).cap.days for version_id in {row.program_version_id for row in rows})
+
+
+def _judge_one(session: Session, batch: _Batch, row: FollowUpRow) -> None:
+    """As `_judge`; one that cannot be judged is held for a person, and stops nobody else's."""
+    if row.id in batch.gone:
+        return
+    try:
+        _judge(session, batch, row)
+    except (HuifangError, TemplateError, LookupError, ValueError) as error:
+        _hold(batch, row, error)
+
+
+def _hold(batch: _Batch, row: FollowUpRow, error: Exception) -> None:
+    log.error("follow-up held", follow_up=row.id, error=type(error).__name__)
+    _settle(batch, row, FollowUpState.HELD, "held", f"cannot be sent: {error}")
 
 
 def _judge(session: Session, batch: _Batch, row: FollowUpRow) -> None:
@@ -162,7 +191,7 @@ def _judge(session: Session, batch: _Batch, row: FollowUpRow) -> None:
     if gone:
         return _settle(batch, row, FollowUpState.CANCELLED, "cancelled", gone)
     if step.flow and step.flow.set_class:
-        set_class(session, subject, step.flow.set_class, f"{row.reason} ({step.flow.id})")
+        batch.gone.update(set_class(session, subject, step.flow.set_class, f"{row.reason} ({step.flow.id})"))
     if step.template is None:
         return _settle(batch, row, FollowUpState.SENT, "done", row.reason)
     point = _first_usable(runtime, batch.points.get(customer.id, []), step.channels)
@@ -257,12 +286,25 @@ def _standing(batch: _Batch, customer: CustomerRow, enrolment: EnrolmentRow | No
 def _write(session: Session, batch: _Batch) -> None:
     """Everything that was judged: surveys and messages first, then the states that lead to them."""
     opened = _open_surveys(session, batch)
-    messages.put_many(session, [_message(send, opened) for send in batch.sends])
-    follow_ups.settle(session, [send.row.id for send in batch.sends], FollowUpState.READY)
+    texts = _texts(batch, opened)
+    surveys.withdraw_unsent(session, opened.keys() - texts.keys())
+    messages.put_many(session, list(texts.values()))
+    follow_ups.settle(session, list(texts), FollowUpState.READY)
     for (target, because), ids in batch.settled.items():
         follow_ups.settle(session, ids, target, reason=because)
     follow_ups.defer(session, batch.waits)
     trail.write(session, batch.lines)
+
+
+def _texts(batch: _Batch, opened: Mapping[int, SurveyRow]) -> dict[int, dict[str, Any]]:
+    """Follow-up -> its message; one whose text cannot be made is held for a person, and stops nobody else's."""
+    texts = {}
+    for send in batch.sends:
+        try:
+            texts[send.row.id] = _message(send, opened)
+        except (HuifangError, TemplateError, LookupError, ValueError) as error:
+            _hold(batch, send.row, error)
+    return texts
 
 
 def _open_surveys(session: Session, batch: _Batch) -> dict[int, SurveyRow]:

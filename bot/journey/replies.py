@@ -4,31 +4,36 @@
 one reply at a time, oldest first, each in one transaction that locks its customer. Next: callbacks.py.
 """
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import phonenumbers
+import structlog
 from sqlmodel import Session
 
-from bot.errors import Conflict, NotFound
+from bot.errors import Conflict, InputError, NotFound
 from bot.journey import callbacks, wording
 from bot.journey.apply import apply, note
 from bot.journey.subject import Subject
 from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.store import customers, follow_ups, inbound, surveys, tickets, trail
+from bot.store.db import PASSING
+from bot.store.storable import storable, storable_text
 from bot.store.tables import CustomerRow, InboundRow, SurveyRow
 from flows.program import Program
 from flows.program import Question as ProgramQuestion
-from flows.states import SurveyState
+from flows.states import FollowUpState, SurveyState
 from flows.survey import Conversation, hear, scored
 from messages.reading import Intent, Question, Reading, Scale, read
+from messages.reading.scales import is_on
 
+log = structlog.get_logger()
 BATCH = 200
+LONGEST_COMMENT = 4000
 CORRECTED_WITHIN = timedelta(minutes=10)
 """A clear score so soon after the first one corrects it ("sorry, 4")."""
 
@@ -55,10 +60,10 @@ def receive(
                 "provider": provider,
                 "provider_message_id": provider_message_id,
                 "channel": channel,
-                "from_address": from_address,
-                "to_address": to_address,
-                "body": body.replace("\x00", ""),
-                "raw": dict(raw or {}),
+                "from_address": storable_text(from_address)[:128],
+                "to_address": storable_text(to_address)[:128],
+                "body": storable_text(body),
+                "raw": storable(raw or {}),
                 "received_at": runtime.clock.now(),
             },
         )
@@ -74,8 +79,26 @@ def read_waiting(runtime: Runtime, limit: int = BATCH) -> int:
     with runtime.db.read() as session:
         waiting = inbound.unread_ids(session, limit)
     for inbound_id in waiting:
-        _read_one(runtime, inbound_id)
+        try:
+            _read_one(runtime, inbound_id)
+        except PASSING:
+            raise
+        except Exception as error:  # whatever it is, the replies behind it must not wait for it
+            log.error("reply set aside", inbound=inbound_id, error=type(error).__name__)
+            _set_aside(runtime, inbound_id, f"could not be read: {type(error).__name__}")
     return len(waiting)
+
+
+def _set_aside(runtime: Runtime, inbound_id: int, because: str) -> None:
+    """Leave a reply to a person."""
+    with runtime.db.write() as session:
+        reply = inbound.take(session, inbound_id)
+        if reply is None:
+            return
+        customer = customers.by_address(session, reply.channel, reply.from_address)
+        customer_id = customer.id if customer else 0
+        inbound.mark(session, reply.id, "person", customer_id=customer_id)
+        trail.write(session, [trail.line(runtime.clock.now(), "held", because, customer_id=customer_id)])
 
 
 def _read_one(runtime: Runtime, inbound_id: int) -> None:
@@ -148,11 +171,8 @@ def _conversation(
     in_force = _program_of(session, runtime, customer, survey)
     enrolment = customers.enrolment(session, customer.id, in_force.program.id)
     subject = Subject(runtime, in_force, customer, enrolment, runtime.clock.now(), inbound=reply, survey=survey)
-    live = tickets.live(session, customer.id, in_force.program.id)
-    if survey is not None and survey.ticket_id:
-        subject.ticket = tickets.take(session, survey.ticket_id)
-    elif live is not None:
-        subject.ticket = live
+    subject.ticket = live = tickets.live(session, customer.id, in_force.program.id)
+    asked_again = survey is not None and live is not None and survey.ticket_id == live.id
     talk = Conversation(
         program=in_force.program,
         zone=ZoneInfo(customer.zone),
@@ -161,8 +181,9 @@ def _conversation(
         answered=tuple(answer.question for answer in surveys.answers_of(session, survey.id)) if survey else (),
         clarified=survey.clarified if survey else 0,
         correcting=correcting,
-        resurvey_of=survey.ticket_id if survey else 0,
+        resurvey_of=live.id if live and asked_again else 0,
         live_ticket=live is not None,
+        opted_out=customer.opted_out_at is not None,
     )
     return subject, talk
 
@@ -186,7 +207,7 @@ def _program_of(session: Session, runtime: Runtime, customer: CustomerRow, surve
     if survey is not None:
         return InForce(survey.program_version_id, runtime.shelf.version(survey.program_version_id))
     for row in follow_ups.of_customer(session, customer.id, limit=20):
-        if row.sent_at is not None:
+        if row.sent_at is not None or row.state == FollowUpState.ANSWERED:
             return InForce(row.program_version_id, runtime.shelf.version(row.program_version_id))
     for enrolment in customers.enrolments_of(session, customer.id):
         for each in runtime.shelf.in_force:
@@ -240,24 +261,33 @@ def answer_on_page(runtime: Runtime, token: str, scores: Mapping[str, float], co
     """Book what was tapped and written on the survey page; the survey's state afterwards.
 
     It goes the same way as a typed reply: stored first, then heard. The same form sent twice counts once.
-    NotFound: no such link. Conflict: the survey is closed.
+    NotFound: no such link. Conflict: the survey is closed. InputError: a score is not on its question's scale, or
+    nothing was tapped or written.
     """
     runtime.shelf.refresh()
+    comment = storable_text(comment)[:LONGEST_COMMENT]
+    if not scores and not comment.strip():
+        raise InputError([{"field": "comment", "reason": "is empty", "remedy": "tap an answer or write a few words"}])
     with runtime.db.write() as session:
         survey = surveys.by_token(session, token)
         if survey is None:
             raise NotFound("this link is not known")
         customer = customers.lock(session, [survey.customer_id])[survey.customer_id]
+        session.refresh(survey)  # somebody may have answered while we waited
+        _check_scores(runtime.shelf.version(survey.program_version_id).surveys[survey.survey].questions, scores)
+        before = inbound.on_page(session, survey.id)
+        if before and before[-1].raw.get("scores") == dict(scores) and before[-1].body == comment:
+            return survey.state
         point = next(iter(customers.points_of(session, [customer.id]).get(customer.id, [])), None)
         stored = inbound.add(
             session,
             {
                 "provider": "page",
-                "provider_message_id": _page_id(token, scores, comment),
+                "provider_message_id": f"{token}:{len(before) + 1}",
                 "channel": survey.channel,
                 "from_address": point.address if point else "",
                 "to_address": "page",
-                "body": comment.replace("\x00", "")[:4000],
+                "body": comment,
                 "raw": {"scores": dict(scores)},
                 "received_at": runtime.clock.now(),
             },
@@ -277,11 +307,6 @@ def answer_on_page(runtime: Runtime, token: str, scores: Mapping[str, float], co
         return fresh.state
 
 
-def _page_id(token: str, scores: Mapping[str, float], comment: str) -> str:
-    content = f"{sorted(scores.items())}|{comment}"
-    return f"{token}:{hashlib.sha256(content.encode()).hexdigest()[:24]}"
-
-
 def _page_reading(talk: Conversation, customer: CustomerRow, scores: Mapping[str, float], comment: str) -> Reading:
     """The comment as read, with the tapped scores in the order of the questions."""
     words = read(comment, Question(scale=Scale.TEXT, language=customer.language, alert_words=alert_words(talk.program)))
@@ -299,14 +324,27 @@ def _page_reading(talk: Conversation, customer: CustomerRow, scores: Mapping[str
     )
 
 
+def _check_scores(questions: Sequence[ProgramQuestion], scores: Mapping[str, float]) -> None:
+    """InputError for a score that its question's scale does not have."""
+    faults = [
+        {"field": each.id, "reason": f"{scores[each.id]:g} is not on the scale {each.scale}", "remedy": "mend it"}
+        for each in questions
+        if each.id in scores and not is_on(each.scale, scores[each.id])
+    ]
+    if faults:
+        raise InputError(faults)
+
+
 def code_reply(runtime: Runtime, inbound_id: int, staff_name: str, score: float | None) -> None:
     """A person says what an unclear reply meant (R124): a score on the asked scale, or None for "no answer".
 
-    NotFound: no such reply waits for a person.
+    NotFound: no such reply waits for a person. Conflict: nothing is asked any more. InputError: the score is not on
+    the asked scale.
     """
+    runtime.shelf.refresh()
     with runtime.db.write() as session:
-        reply = inbound.get(session, inbound_id)
-        if reply is None or reply.state != "person":
+        reply = inbound.take(session, inbound_id, state="person")
+        if reply is None:
             raise NotFound("no such reply waits for a person")
         customer = customers.by_address(session, reply.channel, reply.from_address)
         inbound.mark(session, inbound_id, "coded")
@@ -316,5 +354,7 @@ def code_reply(runtime: Runtime, inbound_id: int, staff_name: str, score: float 
         subject, talk = _conversation(session, runtime, customer, reply)
         if talk.survey is None or not talk.open_questions:
             raise Conflict("no question of this customer is open any more")
-        reading = scored(talk.open_questions[0], score, f"coded by {staff_name}")
+        question = talk.open_questions[0]
+        _check_scores([question], {question.id: score})
+        reading = scored(question, score, f"coded by {staff_name}")
         _hear(session, subject, talk, reply, reading, text=reply.body, state="coded")

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session
 
 from bot.channels.contract import Accepted, Channel, NotSent, Outcome, Outgoing, Refused, Trace, Unknown
+from bot.errors import Conflict, NotFound
 from bot.journey.apply import AUTOMATIC
 from bot.journey.outreach import BATCH, Step
 from bot.journey.subject import follow_up_line
@@ -78,11 +79,21 @@ def _claim(runtime: Runtime, limit: int) -> tuple[list[_Call], int]:
             return [], 0
         people = customers.lock(session, (row.customer_id for row in rows if row.customer_id))
         silent = {customer.id for customer in people.values() if customer.opted_out_at is not None}
+        willing = {customer.id for customer in people.values() if customer.marketing_consent_at is not None}
+        promoted = [row.customer_id for row in rows if row.purpose == Purpose.MARKETING]
+        complaining = tickets.with_live(session, promoted)
         sources = messages.follow_ups_of(session, rows)
         calls = []
         lines: list[dict[str, Any]] = []
         for row in rows:
-            verdict = may_still_send(Purpose(row.purpose), row.customer_id in silent, row.expires_at, now)
+            verdict = may_still_send(
+                Purpose(row.purpose),
+                row.customer_id in silent,
+                row.expires_at,
+                now,
+                marketing_consent=row.customer_id in willing,
+                open_ticket=row.customer_id in complaining,
+            )
             source = sources.get(row.follow_up_id)
             if isinstance(verdict, No):
                 _refuse(session, row, verdict.because, now, lines)
@@ -103,6 +114,7 @@ def _refuse(session: Session, row: MessageRow, because: str, now: datetime, line
     if row.follow_up_id:
         target = FollowUpState.EXPIRED if expired else FollowUpState.SUPPRESSED
         follow_ups.settle(session, [row.follow_up_id], target, reason=because)
+        surveys.withdraw_unsent(session, [row.follow_up_id])
     what = "missed" if expired else "skipped"
     lines.append(
         trail.line(now, what, because, customer_id=row.customer_id, message_id=row.id, follow_up_id=row.follow_up_id)
@@ -145,14 +157,15 @@ async def _send(channel: Channel, call: _Call) -> Outcome:
 
 def _settle(runtime: Runtime, calls: Sequence[_Call], outcomes: Sequence[Outcome]) -> None:
     now = runtime.clock.now()
+    pairs = list(zip(calls, outcomes, strict=True))
     with runtime.db.write() as session:
-        messages.settle(session, [_row_of(call, outcome, now) for call, outcome in zip(calls, outcomes, strict=True)])
-        accepted = [
-            call.message for call, outcome in zip(calls, outcomes, strict=True) if isinstance(outcome, Accepted)
-        ]
-        note_accepted(session, runtime, accepted, now)
-        for call, outcome in zip(calls, outcomes, strict=True):
+        # a refusal may end in the customer's row: it is locked before any other, as everywhere
+        customers.lock(session, (call.message.customer_id for call, outcome in pairs if isinstance(outcome, Refused)))
+        messages.settle(session, [_row_of(call, outcome, now) for call, outcome in pairs])
+        note_accepted(session, runtime, [call.message for call, outcome in pairs if isinstance(outcome, Accepted)], now)
+        for call, outcome in pairs:
             if isinstance(outcome, Refused):
+                surveys.withdraw_unsent(session, [call.message.follow_up_id])
                 _note_refused(session, runtime, call.message, outcome, now)
 
 
@@ -227,7 +240,8 @@ def _plan_reminders(
         ):
             planned.append((owner, row.customer_id, each, source.event_id))
             data = {"due": each.slot.due_at.isoformat(), "nominal": each.slot.nominal_on.isoformat()}
-            lines.append(follow_up_line(now, "planned", each.because, source, data=data) | {"flow": each.flow})
+            line = follow_up_line(now, "planned", each.because, source, data=data)
+            lines.append(line | {"flow": each.flow, "follow_up_id": 0})
     follow_ups.plan_many(session, planned)
     trail.write(session, lines)
 
@@ -246,8 +260,10 @@ def _note_refused(session: Session, runtime: Runtime, row: MessageRow, outcome: 
         customers.suppress_address(session, row.channel, row.address, now, outcome.because)
     if outcome.opted_out and row.customer_id:
         customers.note_consent(session, row.customer_id, "withdrawn", "all", "provider", now, outcome.because)
-        purposes = [str(purpose) for purpose in AUTOMATIC]
-        follow_ups.suppress(session, row.customer_id, "opted out at the provider", purposes)
+        because, purposes = "opted out at the provider", [str(purpose) for purpose in AUTOMATIC]
+        stopped = follow_ups.suppress(session, row.customer_id, (), because, purposes)
+        trail.write(session, [_message_line(now, "opted_out", outcome.because, row)])
+        trail.write(session, [follow_up_line(now, "skipped", because, each) for each in stopped])
     trail.write(session, [_message_line(now, "unreachable", outcome.because, row)])
 
 
@@ -273,12 +289,13 @@ def note_receipt(runtime: Runtime, attempt_id: str, state: MessageState, provide
         row = messages.by_attempt(session, attempt_id)
         if row is None:
             return False
+        customers.lock(session, [row.customer_id])
         before = MessageState(row.state)
-        if not messages.raise_state(session, row, state, provider_id, error):
+        if not messages.raise_state(session, row, state, provider_id, now, error):
             return False
         if state in (MessageState.FAILED, MessageState.UNDELIVERED):
             _note_refused(session, runtime, row, Refused(error or str(state)), now)
-        elif before in (MessageState.SENDING, MessageState.UNKNOWN, MessageState.HELD):
+        elif before in (MessageState.READY, MessageState.SENDING, MessageState.UNKNOWN, MessageState.HELD):
             note_accepted(session, runtime, [row], now)
     return True
 
@@ -324,7 +341,7 @@ def _resolve(runtime: Runtime, row: MessageRow, attempt: Any, traces: Sequence[T
         proof = _proof(session, row, traces or ())
         if proof is not None:
             state = MessageState.DELIVERED if proof.delivered else MessageState.ACCEPTED
-            if messages.raise_state(session, row, state, proof.provider_id):
+            if messages.raise_state(session, row, state, proof.provider_id, now):
                 note_accepted(session, runtime, [row], now)
             return
         if traces is not None:
@@ -333,7 +350,7 @@ def _resolve(runtime: Runtime, row: MessageRow, attempt: Any, traces: Sequence[T
                 at = now + LOOK_AGAIN if empty >= 2 or now >= attempt.claimed_at + FENCE else attempt.claimed_at + FENCE
                 messages.look_again(session, row.id, attempt.id, max(at, now + LOOK_AGAIN), empty)
                 return
-        again = traces is not None and purpose in ONE_NEW_ATTEMPT and row.attempts < 2
+        again = traces is not None and purpose in ONE_NEW_ATTEMPT and messages.doubtful_attempts(session, row.id) < 2
         target = MessageState.READY if again else MessageState.HELD
         because = "not found at the provider: one new attempt" if again else "in doubt: a person decides"
         if move(session, MessageRow, row.id, target, retry_at=None, reason=because):
@@ -382,3 +399,37 @@ def _after_lapse(session: Session, runtime: Runtime, row: SurveyRow, now: dateti
             )
         ],
     )
+
+
+# ----- what a person decides
+
+
+def decide_held(runtime: Runtime, message_id: int, staff_name: str, *, again: bool) -> None:
+    """A person settles a message whose outcome nobody can know: one new attempt, or let it go.
+
+    NotFound: there is no such message. Conflict: it is not held any more.
+    """
+    now = runtime.clock.now()
+    target = MessageState.READY if again else MessageState.CANCELLED
+    because = f"{'sent again' if again else 'let go'} by {staff_name}"
+    with runtime.db.write() as session:
+        row = messages.get(session, message_id)
+        if row is None:
+            raise NotFound(f"there is no message {message_id}")
+        if row.state != MessageState.HELD or not move(session, MessageRow, row.id, target, due_at=now, reason=because):
+            raise Conflict(f"message {message_id} is {row.state}: it does not wait for a decision")
+        if row.follow_up_id:
+            follow_ups.settle(session, [row.follow_up_id], FollowUpState.READY if again else FollowUpState.CANCELLED)
+            if not again:
+                surveys.withdraw_unsent(session, [row.follow_up_id])
+        trail.write(session, [_message_line(now, "retry" if again else "cancelled", because, row)])
+
+
+def set_stopped(runtime: Runtime, staff_name: str, stopped: bool) -> None:
+    """The kill switch: while it is set nothing leaves the outbox. Said twice it changes nothing."""
+    now = runtime.clock.now()
+    with runtime.db.write() as session:
+        if bool(settings.read(session, STOPPED).get("stopped")) == stopped:
+            return
+        settings.write(session, STOPPED, {"stopped": stopped, "by": staff_name, "at": now.isoformat()})
+        trail.write(session, [trail.line(now, "stopped" if stopped else "resumed", f"by {staff_name}")])

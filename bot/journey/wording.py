@@ -37,6 +37,34 @@ _LEVEL = {
 }
 
 
+_FESTIVAL = {
+    "zh": {
+        "new_year": "元旦",
+        "spring_festival": "春节",
+        "spring_festival_eve": "除夕",
+        "lantern": "元宵节",
+        "qingming": "清明节",
+        "labour_day": "劳动节",
+        "dragon_boat": "端午节",
+        "mid_autumn": "中秋节",
+        "double_ninth": "重阳节",
+        "national_day": "国庆节",
+    },
+    "en": {
+        "new_year": "New Year",
+        "spring_festival": "Spring Festival",
+        "spring_festival_eve": "New Year's Eve",
+        "lantern": "Lantern Festival",
+        "qingming": "Qingming Festival",
+        "labour_day": "Labour Day",
+        "dragon_boat": "Dragon Boat Festival",
+        "mid_autumn": "Mid-Autumn Festival",
+        "double_ninth": "Double Ninth Festival",
+        "national_day": "National Day",
+    },
+}
+
+
 def salutation(name: str, title: str, language: str) -> str | None:
     """张先生 or Mr Zhang; the whole name without a form of address; None without a name (R101)."""
     name = name.strip()
@@ -94,11 +122,12 @@ def variables_for(
     """Everything a template may name about this customer now; what is missing is None."""
     language = customer.language
     known: dict[str, Any] = {
+        **_declared(program, customer),
         "salutation": salutation(customer.name, customer.title, language),
         "customer_name": customer.name or None,
         "company": program.text(program.company, language),
         "company_phone": program.company_phone or None,
-        "festival": festival,
+        "festival": _festival(festival, language),
     }
     if event is not None:
         known |= _about(program, customer, event)
@@ -116,6 +145,17 @@ def variables_for(
             "reply_text": ticket.words or None,
         }
     return known
+
+
+def _declared(program: Program, customer: CustomerRow) -> dict[str, Any]:
+    """What the program's events and attributes may say: known by name, missing until an event or the customer says it."""
+    fields = {name: None for event in program.events.values() for name in event.fields}
+    return {**fields, **{name: customer.attributes.get(name) for name in program.attributes}}
+
+
+def _festival(name: str | None, language: str) -> str | None:
+    """A festival in words."""
+    return None if name is None else _FESTIVAL["zh" if language == "zh" else "en"].get(name, name.replace("_", " "))
 
 
 def _about(program: Program, customer: CustomerRow, event: EventRow) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Date, Double, and_, case, cast, false, func, not_, or_, true
+from sqlalchemy import Boolean, ColumnElement, Date, Double, and_, case, cast, false, func, literal, not_, or_, true
 
 from bot.store.rows import table_of
 from bot.store.tables import CustomerRow, EnrolmentRow
@@ -75,7 +75,7 @@ def _attribute(dialect: str, field: str, op: str, value: Literal, kind: str) -> 
         type_of = func.jsonb_typeof(func.jsonb_extract_path(attributes, field))
         text = func.jsonb_extract_path_text(attributes, field)
         casts: dict[str, Any] = {"number": _number(text), "flag": _flag(text), "text": _exact(dialect, text)}
-        fact, wanted = casts[kind], value
+        fact, wanted = casts[kind], literal(value)
     types = _JSON_TYPES[dialect][kind]
     return case((type_of.in_(types), _op(fact, op, wanted)), else_=false())
 

@@ -92,6 +92,24 @@ def lock(session: Session, customer_ids: Iterable[int]) -> dict[int, CustomerRow
     return found
 
 
+def lock_free(session: Session, customer_ids: Iterable[int]) -> set[int]:
+    """Lock those whom nobody else holds: a claim locks the customer before the row that it takes.
+
+    The other way round, a claim and a reply of the same customer would each wait for what the other holds.
+    """
+    statement = for_update(session, _free(), skip_locked=True)
+    found: set[int] = set()
+    for chunk in chunks(sorted(set(customer_ids))):
+        found.update(core(session).execute(statement, {"wanted": chunk}).scalars())
+    return found
+
+
+@cache
+def _free() -> Any:
+    id_ = table_of(CustomerRow).c.id
+    return core_select(id_).where(id_.in_(bindparam("wanted", expanding=True))).order_by(id_)
+
+
 @cache
 def _lock() -> Any:
     wanted: Any = bindparam("wanted", expanding=True)
@@ -126,19 +144,25 @@ def _insert_in_order(session: Session, model: type[SQLModel], rows: Sequence[Map
     return list(session.execute(statement, rows).scalars())
 
 
-def add_points(session: Session, points: Sequence[tuple[str, str, int, int]]) -> None:
-    """Give persons addresses, unless somebody has them already; each: channel, address, customer, person."""
+def add_points(session: Session, points: Sequence[tuple[str, str, int, int]]) -> int:
+    """Give persons addresses, unless somebody has them already; each: channel, address, customer, person.
+
+    How many are new. In one order, so that two who add the same ones wait for each other only once.
+    """
     rows = [
         {"channel": channel, "address": address, "customer_id": id_, "person_id": person, "suppressed_because": ""}
-        for channel, address, id_, person in points
+        for channel, address, id_, person in sorted(points)
     ]
-    insert_many_once(session, ContactPointRow, rows, "address")
+    return len(insert_many_once(session, ContactPointRow, rows, "id"))
 
 
-def add_keys(session: Session, source: str, keys: Sequence[tuple[int, str]]) -> None:
-    """From now on this source may call these customers so; each: customer, key."""
-    rows = [{"customer_id": id_, "source": source, "external_id": key} for id_, key in keys]
-    insert_many_once(session, CustomerKeyRow, rows, "external_id")
+def add_keys(session: Session, source: str, keys: Sequence[tuple[int, str]]) -> int:
+    """From now on this source may call these customers so; each: customer, key. How many are new."""
+    rows = [
+        {"customer_id": id_, "source": source, "external_id": key}
+        for id_, key in sorted(keys, key=lambda pair: pair[1])
+    ]
+    return len(insert_many_once(session, CustomerKeyRow, rows, "id"))
 
 
 def add_consents(

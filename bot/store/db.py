@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import StaticPool
 from sqlmodel import Session
 
@@ -23,6 +23,8 @@ from bot.store.rows import write_later_rows
 
 Answer = TypeVar("Answer")
 MEMORY = "sqlite://"
+PASSING = (OperationalError,)
+"""Trouble of the database itself (gone, locked, two who wait for each other): the same step may well succeed later."""
 BUSY_TIMEOUT_MS = 10_000
 
 
@@ -100,6 +102,7 @@ def throw_away(url: str = MEMORY) -> Iterator[Database]:
 
 
 def _open(url: str, schema: str | None) -> Engine:
+    """An engine whose errors never tell the values: they hold phones and words of customers, and end in logs."""
     try:
         parsed = make_url(url)
     except ArgumentError as error:
@@ -115,18 +118,24 @@ def _open(url: str, schema: str | None) -> Engine:
         connect_args: dict[str, Any] = {"options": f"-csearch_path={schema}"} if schema else {}
         url_with_driver = parsed.set(drivername="postgresql+psycopg")
         return create_engine(
-            url_with_driver, connect_args=connect_args, pool_size=8, max_overflow=8, pool_pre_ping=True
+            url_with_driver,
+            connect_args=connect_args,
+            pool_size=8,
+            max_overflow=8,
+            pool_pre_ping=True,
+            hide_parameters=True,
         )
     raise SettingError("HUIFANG_DATABASE_URL", f"names {backend}", "use SQLite or PostgreSQL")
 
 
 def _open_sqlite(url: str, file: str | None) -> Engine:
     in_memory = not file or file == ":memory:"
+    one_file = {"check_same_thread": False}
     if in_memory:
-        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+        engine = create_engine(url, poolclass=StaticPool, connect_args=one_file, hide_parameters=True)
     else:
         Path(str(file)).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(url, connect_args={"check_same_thread": False}, pool_size=8, max_overflow=8)
+        engine = create_engine(url, connect_args=one_file, pool_size=8, max_overflow=8, hide_parameters=True)
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _record: Any) -> None:

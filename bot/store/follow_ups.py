@@ -10,6 +10,7 @@ from sqlalchemy import Date, String, bindparam, exists, func, literal, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
+from bot.store import customers
 from bot.store.audiences import condition
 from bot.store.rows import (
     core,
@@ -203,9 +204,29 @@ def _anchors(dialect: str, program_id: str, kind: str, flow: str, audience: Pred
 
 
 def due(session: Session, now: datetime, limit: int) -> Sequence[FollowUpRow]:
-    """Planned follow-ups whose time has come, oldest first; locked on PostgreSQL, passing over what others hold."""
-    statement = for_update(session, _due(), skip_locked=True)
-    return session.execute(statement, {"now": now, "most": limit}).scalars().all()
+    """Planned follow-ups whose time has come, oldest first; on PostgreSQL locked, their customers first.
+
+    What others hold is passed over: they are at work on it.
+    """
+    known = {"now": now, "most": limit}
+    if session.get_bind().dialect.name == "sqlite":
+        return session.execute(_due(), known).scalars().all()
+    seen = core(session).execute(_due_ids(), known).all()
+    free = customers.lock_free(session, (customer_id for _, customer_id in seen))
+    wanted = [row_id for row_id, customer_id in seen if customer_id in free]
+    statement = for_update(session, _still_due(), skip_locked=True)
+    return session.execute(statement, {**known, "wanted": wanted}).scalars().all()
+
+
+@cache
+def _due_ids() -> Any:
+    table = table_of(FollowUpRow)
+    return _due().with_only_columns(table.c.id, table.c.customer_id)
+
+
+@cache
+def _still_due() -> Any:
+    return _due().where(col(FollowUpRow.id).in_(bindparam("wanted", expanding=True)))
 
 
 @cache
@@ -247,36 +268,34 @@ def _defer() -> Any:
     )
 
 
-def cancel(
-    session: Session, customer_id: int, program_id: str, flows: Sequence[str], because: str
-) -> list[FollowUpRow]:
-    """Cancel what these flows have planned and not yet put into the outbox; the rows that were."""
-    planned = _planned(session, customer_id)
-    rows = [row for row in planned if row.program_id == program_id and row.flow in flows]
-    return [row for row in rows if move(session, FollowUpRow, row.id, FollowUpState.CANCELLED, reason=because)]
-
-
-def cancel_event(session: Session, customer_id: int, event_id: int, because: str) -> list[FollowUpRow]:
-    """Cancel what an event has planned, in every program (R19)."""
-    rows = [row for row in _planned(session, customer_id) if row.event_id == event_id]
-    return [row for row in rows if move(session, FollowUpRow, row.id, FollowUpState.CANCELLED, reason=because)]
-
-
-def suppress(session: Session, customer_id: int, because: str, purposes: Sequence[str]) -> list[FollowUpRow]:
-    """Suppress everything of these purposes that is planned for a customer, in every program (R84)."""
-    rows = [row for row in _planned(session, customer_id) if row.purpose in purposes]
-    return [row for row in rows if move(session, FollowUpRow, row.id, FollowUpState.SUPPRESSED, reason=because)]
-
-
-def _planned(session: Session, customer_id: int) -> Sequence[FollowUpRow]:
-    return session.execute(_planned_for(), {"customer": customer_id}).scalars().all()
+def unsent(session: Session, customer_id: int) -> Sequence[FollowUpRow]:
+    """What is planned for a customer or waits in the outbox, in every program."""
+    return session.execute(_unsent(), {"customer": customer_id}).scalars().all()
 
 
 @cache
-def _planned_for() -> Any:
-    return select(FollowUpRow).where(
-        FollowUpRow.customer_id == bindparam("customer"), FollowUpRow.state == FollowUpState.PLANNED
+def _unsent() -> Any:
+    states = (FollowUpState.PLANNED, FollowUpState.READY)
+    return (
+        select(FollowUpRow)
+        .where(FollowUpRow.customer_id == bindparam("customer"), col(FollowUpRow.state).in_(states))
+        .order_by(col(FollowUpRow.id))
     )
+
+
+def suppress(
+    session: Session, customer_id: int, waiting: Sequence[int], because: str, purposes: Sequence[str]
+) -> list[FollowUpRow]:
+    """Suppress everything of these purposes that is planned for a customer, in every program (R84).
+
+    `waiting`: ids of those whose text was taken out of the outbox. The rows that were suppressed.
+    """
+    rows = [
+        row
+        for row in unsent(session, customer_id)
+        if row.id in waiting or (row.state == FollowUpState.PLANNED and row.purpose in purposes)
+    ]
+    return [row for row in rows if move(session, FollowUpRow, row.id, FollowUpState.SUPPRESSED, reason=because)]
 
 
 def settle(session: Session, follow_up_ids: Sequence[int], target: FollowUpState, **values: Any) -> int:

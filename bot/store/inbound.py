@@ -29,14 +29,14 @@ def _unread() -> Any:
     return core_select(table.c.id).where(stands(table, "received")).order_by(table.c.id).limit(bindparam("most"))
 
 
-def take(session: Session, inbound_id: int) -> InboundRow | None:
-    """This reply if it is still unread, locked until the transaction ends."""
-    return session.execute(for_update(session, _take()), {"row": inbound_id}).scalars().first()
+def take(session: Session, inbound_id: int, state: str = "received") -> InboundRow | None:
+    """This reply if it is still unread (or in another state), locked until the transaction ends."""
+    return session.execute(for_update(session, _take()), {"row": inbound_id, "of_state": state}).scalars().first()
 
 
 @cache
 def _take() -> Any:
-    return select(InboundRow).where(InboundRow.id == bindparam("row"), InboundRow.state == "received")
+    return select(InboundRow).where(InboundRow.id == bindparam("row"), InboundRow.state == bindparam("of_state"))
 
 
 def mark(session: Session, inbound_id: int, state: str, **values: Any) -> None:
@@ -58,6 +58,12 @@ def get(session: Session, inbound_id: int) -> InboundRow | None:
 
 def by_ids(session: Session, ids: Sequence[int]) -> dict[int, InboundRow]:
     return {row.id: row for row in session.exec(select(InboundRow).where(col(InboundRow.id).in_(ids)))}
+
+
+def on_page(session: Session, survey_id: int) -> Sequence[InboundRow]:
+    """What was sent from this survey's page, oldest first."""
+    statement = select(InboundRow).where(InboundRow.survey_id == survey_id, InboundRow.provider == "page")
+    return session.exec(statement.order_by(col(InboundRow.id))).all()
 
 
 def for_person(session: Session, limit: int = 100) -> Sequence[InboundRow]:

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, func, or_, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
+from bot.store import customers
 from bot.store.rows import (
     chunks,
     core,
@@ -23,7 +24,7 @@ from bot.store.rows import (
     table_of,
 )
 from bot.store.tables import AttemptRow, FollowUpRow, MessageRow
-from flows.states import RANK, MessageState, sources_of
+from flows.states import REACHED, MessageState, sources_of
 
 PRIORITY = {"reply": 0, "staff": 1}
 """First in line: answers inside a conversation, then notices to staff, then everything else (5)."""
@@ -58,9 +59,29 @@ def put_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def ready(session: Session, now: datetime, channels: Sequence[str], limit: int) -> list[MessageRow]:
-    """Messages that may go now, first in line first; locked on PostgreSQL, passing over what others hold."""
-    statement = for_update(session, _ready(), skip_locked=True)
-    return list(session.execute(statement, {"now": now, "channels": list(channels), "most": limit}).scalars())
+    """Messages that may go now, first in line first; on PostgreSQL locked, their customers first.
+
+    What others hold is passed over: they are at work on it.
+    """
+    known = {"now": now, "channels": list(channels), "most": limit}
+    if session.get_bind().dialect.name == "sqlite":
+        return list(session.execute(_ready(), known).scalars())
+    seen = core(session).execute(_ready_ids(), known).all()
+    free = customers.lock_free(session, (customer_id for _, customer_id in seen if customer_id))
+    wanted = [row_id for row_id, customer_id in seen if not customer_id or customer_id in free]
+    statement = for_update(session, _still_ready(), skip_locked=True)
+    return list(session.execute(statement, {**known, "wanted": wanted}).scalars())
+
+
+@cache
+def _ready_ids() -> Any:
+    table = table_of(MessageRow)
+    return _ready().with_only_columns(table.c.id, table.c.customer_id)
+
+
+@cache
+def _still_ready() -> Any:
+    return _ready().where(col(MessageRow.id).in_(bindparam("wanted", expanding=True)))
 
 
 @cache
@@ -221,15 +242,28 @@ def provider_ids_known(session: Session, channel: str, provider_ids: Sequence[st
 
 
 def raise_state(
-    session: Session, message: MessageRow, target: MessageState, provider_id: str | None, error: str = ""
+    session: Session,
+    message: MessageRow,
+    target: MessageState,
+    provider_id: str | None,
+    now: datetime,
+    error: str = "",
 ) -> bool:
-    """Apply a receipt: only upwards in rank (R209)."""
-    if RANK[target] <= RANK[MessageState(message.state)] and message.state not in sources_of(target):
-        return False
+    """Apply a receipt: the tables of states lead only upwards in rank (R209); what is settled stays as it is."""
     values: dict[str, Any] = {"reason": error} if error else {}
     if provider_id:
         values["provider_id"] = provider_id
+    if target in REACHED and message.sent_at is None:
+        values["sent_at"] = now
     return move_many(session, MessageRow, [message.id], target, **values) > 0
+
+
+def doubtful_attempts(session: Session, message_id: int) -> int:
+    """How many calls for this message may have sent a copy: those that surely sent nothing do not count."""
+    statement = select(func.count()).where(
+        AttemptRow.message_id == message_id, col(AttemptRow.outcome).in_(["", "unknown"])
+    )
+    return session.exec(statement).one()
 
 
 def by_attempt(session: Session, attempt_id: str) -> MessageRow | None:
@@ -276,6 +310,15 @@ def cancel_waiting(session: Session, customer_id: int, purposes: Sequence[str], 
     return list(rows)
 
 
+def take_back(session: Session, follow_up_ids: Sequence[int], because: str) -> set[int]:
+    """Cancel what waits in the outbox for these follow-ups; the ids of those whose text had not left."""
+    taken: set[int] = set()
+    for row in rows_by(session, MessageRow, col(MessageRow.follow_up_id), follow_up_ids):
+        if row.state == MessageState.READY and refuse(session, [row.id], MessageState.CANCELLED, because):
+            taken.add(row.follow_up_id)
+    return taken
+
+
 def follow_ups_of(session: Session, rows: Iterable[MessageRow]) -> dict[int, FollowUpRow]:
     """follow-up id -> the follow-up, of those that have one."""
     ids = [row.follow_up_id for row in rows if row.follow_up_id]
@@ -299,3 +342,11 @@ def of_customer(session: Session, customer_id: int, limit: int = 200) -> list[Me
 def counts_by_state(session: Session) -> dict[str, int]:
     statement = select(MessageRow.state, func.count()).group_by(col(MessageRow.state))
     return {state: count for state, count in session.execute(statement)}
+
+
+def held(session: Session, limit: int = 100) -> Sequence[MessageRow]:
+    """Messages in doubt that wait for a person, oldest first."""
+    statement = (
+        select(MessageRow).where(MessageRow.state == MessageState.HELD).order_by(col(MessageRow.id)).limit(limit)
+    )
+    return session.exec(statement).all()

@@ -9,7 +9,7 @@ from sqlalchemy import func
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from bot.store.rows import core, insert_once, table_of
+from bot.store.rows import core, for_update, insert_once, table_of
 from bot.store.tables import ProgramVersionRow, TemplateVersionRow
 from messages.catalog import Template
 
@@ -54,6 +54,11 @@ def versions_in_force(session: Session, only: Sequence[str] | None = None) -> Se
 
 def version(session: Session, version_id: int) -> ProgramVersionRow | None:
     return session.get(ProgramVersionRow, version_id)
+
+
+def lock(session: Session, program_id: str) -> None:
+    """One planner at a time: whoever else asks waits until this transaction ends."""
+    session.execute(for_update(session, select(ProgramVersionRow.id).where(ProgramVersionRow.program_id == program_id)))
 
 
 def newest_versions(session: Session) -> tuple[int, int]:

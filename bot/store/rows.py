@@ -8,7 +8,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, Table, bindparam, insert, literal_column, or_, text, update
+from sqlalchemy import Connection, Select, Table, bindparam, false, insert, literal_column, or_, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Session, SQLModel, select
 
@@ -74,6 +74,19 @@ def on_conflict_do_nothing(session: Session, table: Table) -> Any:
     return _dialect_insert(_dialect(session), table).on_conflict_do_nothing()
 
 
+def upsert(session: Session, model: type[SQLModel], key: str) -> Any:
+    """An INSERT that replaces the row of the same `key`."""
+    return _upsert(model, _dialect(session), key)
+
+
+@cache
+def _upsert(model: type[SQLModel], dialect: str, key: str) -> Any:
+    table = table_of(model)
+    statement = _dialect_insert(dialect, table)
+    new = {column.name: statement.excluded[column.name] for column in table.c if column.name != key}
+    return statement.on_conflict_do_update(index_elements=[key], set_=new)
+
+
 def _dialect(session: Session) -> str:
     return str(session.get_bind().dialect.name)
 
@@ -133,7 +146,7 @@ def _move(model: type[SQLModel], target: StrEnum, names: tuple[str, ...]) -> Any
 
 def state_is(table: Table, states: Sequence[StrEnum]) -> Any:
     """The row is in one of these states; written with OR, since IN cannot be sent by executemany."""
-    return or_(*(table.c.state == str(state) for state in states))
+    return or_(false(), *(table.c.state == str(state) for state in states))
 
 
 def stands(table: Table, *states: StrEnum | str) -> Any:
@@ -174,7 +187,10 @@ def _rows_by(model: type[SQLModel], name: str) -> Any:
 
 
 def for_update(session: Session, statement: Select[Any], *, skip_locked: bool = False) -> Select[Any]:
-    """Lock what is selected on PostgreSQL; SQLite has one writer and needs nothing."""
+    """Lock what is selected on PostgreSQL; SQLite has one writer and needs nothing.
+
+    NO KEY UPDATE: rows that refer to a locked one may still be added, or a sender and a reader would wait for each other.
+    """
     if _dialect(session) == "sqlite":
         return statement
-    return statement.with_for_update(skip_locked=skip_locked)
+    return statement.with_for_update(skip_locked=skip_locked, key_share=True)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 from sqlmodel import Session
 
-from bot.store.rows import core, table_of
+from bot.store.rows import core, table_of, upsert
 from bot.store.tables import SettingRow
 
 
@@ -23,4 +23,6 @@ def _read() -> Any:
 
 
 def write(session: Session, name: str, value: Mapping[str, Any]) -> None:
-    session.merge(SettingRow(name=name, value=dict(value)))
+    """Keep the value; of two who write at once the later one wins."""
+    statement = upsert(session, SettingRow, key="name")
+    core(session).execute(statement, {"name": name, "value": dict(value)})

@@ -15,6 +15,11 @@ def get(session: Session, staff_id: int) -> StaffRow | None:
     return session.get(StaffRow, staff_id)
 
 
+def by_address(session: Session, address: str) -> StaffRow | None:
+    """Whoever has this address, on duty or not."""
+    return session.exec(select(StaffRow).where(StaffRow.address == address)).first()
+
+
 def add(session: Session, row: StaffRow) -> StaffRow:
     session.add(row)
     session.flush()

@@ -5,12 +5,12 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, update
+from sqlalchemy import bindparam, exists, func, update
 from sqlmodel import Session, col, select
 
-from bot.store.rows import core, insert_many, insert_many_once, move, rows_by, stands, table_of
-from bot.store.tables import AnswerRow, SurveyRow
-from flows.states import SurveyState
+from bot.store.rows import core, insert_many, insert_many_once, move_many, rows_by, stands, table_of
+from bot.store.tables import AnswerRow, MessageRow, SurveyRow
+from flows.states import MessageState, SurveyState
 
 
 def open_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict[int, int]:
@@ -37,16 +37,24 @@ def by_token(session: Session, token: str) -> SurveyRow | None:
 
 
 def latest_of_customer(session: Session, customer_id: int, channel: str) -> SurveyRow | None:
-    """The survey that a reply on this channel most likely answers: the newest that still waits, else the newest."""
+    """The survey that a reply on this channel most likely answers: the newest that still waits, else the newest.
+
+    One whose text still waits in the outbox has not been asked yet.
+    """
     return session.execute(_latest(), {"customer": customer_id, "channel": channel}).scalars().first()
 
 
 @cache
 def _latest() -> Any:
     waiting = (str(SurveyState.OPEN), str(SurveyState.NEEDS_PERSON))
+    unsent = exists().where(
+        col(MessageRow.follow_up_id) == col(SurveyRow.follow_up_id),
+        col(MessageRow.state) == str(MessageState.READY),
+        col(MessageRow.attempts) == 0,
+    )
     return (
         select(SurveyRow)
-        .where(SurveyRow.customer_id == bindparam("customer"), SurveyRow.channel == bindparam("channel"))
+        .where(SurveyRow.customer_id == bindparam("customer"), SurveyRow.channel == bindparam("channel"), ~unsent)
         .order_by(col(SurveyRow.state).in_(waiting).desc(), col(SurveyRow.opened_at).desc(), col(SurveyRow.id).desc())
         .limit(1)
     )
@@ -73,13 +81,19 @@ def note_clarified(session: Session, survey_id: int) -> None:
     session.execute(update(table).where(table.c.id == survey_id).values(clarified=table.c.clarified + 1))
 
 
-def withdraw_open(session: Session, customer_id: int) -> list[int]:
-    """Withdraw every waiting survey of a customer; their ids."""
+def withdraw_others(session: Session, customer_id: int, but: int) -> None:
+    """Withdraw every waiting survey of a customer but one, in every program."""
     waiting = (str(SurveyState.OPEN), str(SurveyState.NEEDS_PERSON))
-    ids = session.exec(
-        select(SurveyRow.id).where(SurveyRow.customer_id == customer_id, col(SurveyRow.state).in_(waiting))
-    ).all()
-    return [survey_id for survey_id in ids if move(session, SurveyRow, survey_id, SurveyState.WITHDRAWN)]
+    statement = select(SurveyRow.id).where(
+        SurveyRow.customer_id == customer_id, SurveyRow.id != but, col(SurveyRow.state).in_(waiting)
+    )
+    move_many(session, SurveyRow, session.exec(statement).all(), SurveyState.WITHDRAWN)
+
+
+def withdraw_unsent(session: Session, follow_up_ids: Iterable[int]) -> None:
+    """Withdraw the surveys whose message will not be sent."""
+    rows = rows_by(session, SurveyRow, col(SurveyRow.follow_up_id), follow_up_ids)
+    move_many(session, SurveyRow, [row.id for row in rows], SurveyState.WITHDRAWN)
 
 
 def book(session: Session, values: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from sqlmodel import Session, col, select
 
 from bot.store.rows import chunks, core, for_update, insert_once, move, move_many, rows_by, stands, table_of
 from bot.store.tables import PingRow, TicketRow
+from flows.callback import ALERT
 from flows.decisions import PlannedPing
 from flows.states import PingState, TicketState
 
@@ -36,8 +37,9 @@ def take(session: Session, ticket_id: int) -> TicketRow | None:
 
 
 def live(session: Session, customer_id: int, program_id: str) -> TicketRow | None:
-    """The ticket of this customer and program that is not closed."""
-    return session.execute(_live(), {"customer": customer_id, "program": program_id}).scalars().first()
+    """The ticket of this customer and program that is not closed, locked until the transaction ends."""
+    known = {"customer": customer_id, "program": program_id}
+    return session.execute(for_update(session, _live()), known).scalars().first()
 
 
 @cache
@@ -143,12 +145,13 @@ def move_ping(session: Session, ping_id: int, target: PingState, **values: Any) 
 
 
 def settle_pings(session: Session, ticket_id: int, now: datetime, *, acknowledged: bool) -> None:
-    """Cancel what is planned; what was sent counts as acknowledged, or is cancelled with the rest."""
+    """Cancel the ladder; what was sent counts as acknowledged, or is cancelled with the rest. Alerts still go out."""
     for state, target in (
         (PingState.PLANNED, PingState.CANCELLED),
         (PingState.SENT, PingState.ACKNOWLEDGED if acknowledged else PingState.CANCELLED),
     ):
-        ids = session.exec(select(PingRow.id).where(PingRow.ticket_id == ticket_id, PingRow.state == state)).all()
+        rows = session.exec(select(PingRow).where(PingRow.ticket_id == ticket_id, PingRow.state == state)).all()
+        ids = [row.id for row in rows if state is PingState.SENT or not row.step.startswith(ALERT)]
         values = {"acknowledged_at": now} if target is PingState.ACKNOWLEDGED else {}
         move_many(session, PingRow, ids, target, **values)
 
@@ -163,10 +166,15 @@ def pings_of(session: Session, ticket_id: int) -> Sequence[PingRow]:
     return session.exec(select(PingRow).where(PingRow.ticket_id == ticket_id).order_by(col(PingRow.due_at))).all()
 
 
-def pings_waiting_for(session: Session, staff_id: int) -> Sequence[PingRow]:
-    return session.exec(
-        select(PingRow).where(PingRow.staff_id == staff_id, PingRow.state == PingState.SENT).order_by(col(PingRow.id))
-    ).all()
+def pinged(session: Session, roles: Sequence[str]) -> set[int]:
+    """Tickets of which somebody with one of these roles (`leader`, or `auto_repair:leader`) has a ping to acknowledge."""
+    statement = (
+        select(PingRow.role, TicketRow.program_id, TicketRow.id)
+        .join(TicketRow, col(TicketRow.id) == col(PingRow.ticket_id))
+        .where(stands(table_of(PingRow), PingState.SENT))
+    )
+    waiting = session.execute(statement)
+    return {ticket_id for role, program_id, ticket_id in waiting if {role, f"{program_id}:{role}"} & set(roles)}
 
 
 def note(session: Session, ticket_id: int, **values: Any) -> None:

@@ -12,10 +12,12 @@ from sqlalchemy import ColumnElement, Select, exists, func, or_
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from bot.store import customers, inbound, messages, staff, surveys, tickets
+from bot.store import customers, inbound, messages, settings, staff, surveys, tickets
+from bot.store.agenda import STOPPED
 from bot.store.rows import rows_by
 from bot.store.tables import (
     AnswerRow,
+    AttemptRow,
     ContactPointRow,
     CustomerRow,
     EventRow,
@@ -375,6 +377,55 @@ def unclear_replies(session: Session, limit: int = 50) -> list[Unclear]:
         for row in rows_by(session, SurveyRow, col(SurveyRow.id), {row.survey_id for row in rows if row.survey_id})
     }
     return [Unclear(row, people.get(row.customer_id), asked.get(row.survey_id)) for row in rows]
+
+
+@dataclass(frozen=True)
+class InDoubt:
+    """One message that waits for a person, and whom it was for. `error`: what its last attempt came to."""
+
+    row: MessageRow
+    person: CustomerRow | None
+    member: StaffRow | None
+    error: str
+
+
+def held_messages(session: Session, limit: int = 50) -> list[InDoubt]:
+    """Messages whose outcome nobody knows, oldest first."""
+    rows = messages.held(session, limit)
+    people = customers.by_ids(session, {row.customer_id for row in rows if row.customer_id})
+    crew = rows_by(session, StaffRow, col(StaffRow.id), {row.staff_id for row in rows if row.staff_id})
+    members = {member.id: member for member in crew}
+    attempts = rows_by(session, AttemptRow, col(AttemptRow.message_id), [row.id for row in rows])
+    errors = {each.message_id: each.error for each in sorted(attempts, key=lambda each: each.number)}
+    return [
+        InDoubt(row, people.get(row.customer_id), members.get(row.staff_id), errors.get(row.id, "")) for row in rows
+    ]
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Who stopped all sending, and when."""
+
+    by: str
+    at: datetime
+
+
+def stopped(session: Session) -> Stopped | None:
+    """The kill switch, while it is set."""
+    value = settings.read(session, STOPPED)
+    return Stopped(value["by"], datetime.fromisoformat(value["at"])) if value.get("stopped") else None
+
+
+def told_of(session: Session, staff_id: int, limit: int = 8) -> list[TicketRow]:
+    """Tickets that this member of staff was told of and that are not closed, newest first."""
+    told = select(MessageRow.ticket_id).where(MessageRow.staff_id == staff_id, MessageRow.ticket_id != 0)
+    statement = (
+        select(TicketRow)
+        .where(col(TicketRow.id).in_(told), TicketRow.state != TicketState.CLOSED)
+        .order_by(col(TicketRow.id).desc())
+        .limit(limit)
+    )
+    return list(session.exec(statement).all())
 
 
 # ----- one ticket

@@ -50,6 +50,8 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     "class": ("tag", "calm"),
     "ignored": ("dots", "calm"),
     "notice": ("dots", "calm"),
+    "stopped": ("pause", "warn"),
+    "resumed": ("play", "good"),
 }
 """Kind of line -> (icon, tone)."""
 _QUIET = frozenset({"survey", "comment", "cancelled", "done", "retry", "ignored"})

@@ -88,6 +88,7 @@ def _news(site: Site, words: Words, last: int) -> tuple[int, dict[str, Any]]:
     topics = {f"customer-{row.customer_id}" for row in rows if row.customer_id}
     topics |= {f"ticket-{row.ticket_id}" for row in rows if row.ticket_id}
     topics |= {f"staff-{row.data['staff']}" for row in rows if row.what == "message" and row.data.get("staff")}
+    topics |= {"sending" for row in rows if row.what in ("stopped", "resumed")}
     html = site.env.get_template("part_lines.html").render(
         w=words, site=site, lines=lines[-SHOWN:][::-1], zone=site.zone, fresh=True
     )

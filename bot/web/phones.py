@@ -18,11 +18,12 @@ from starlette.responses import RedirectResponse, Response
 from bot.channels.simulator import Simulator, Text
 from bot.errors import Conflict, InputError, NotFound
 from bot.journey import replies
-from bot.store import customers, tickets, trail, views
+from bot.store import customers, trail, views
 from bot.web.access import console, form
 from bot.web.lines import tell
 from bot.web.site import Site, site_of, words_for
 from bot.web.words import Words
+from flows.states import TicketState
 
 router = APIRouter(dependencies=[Depends(console)])
 
@@ -138,24 +139,25 @@ def _screen(site: Site, words: Words, address: str) -> dict[str, Any]:
 
 
 def _behind(site: Site, words: Words, owner: views.Phone) -> dict[str, Any]:
-    """The newest lines about a customer, newest first; for staff there are none."""
-    if not owner.customer_id:
-        return {"owner": owner, "lines": []}
+    """Beside a customer's phone the newest lines about them, beside the staff's the tickets that they were told of."""
     with site.runtime.db.read() as session:
+        if owner.staff_id:
+            told = views.calls(session, views.told_of(session, owner.staff_id))
+            return {"owner": owner, "lines": [], "told": told}
         story = views.story_of(session, trail.of_customer(session, owner.customer_id, limit=BEHIND))
         person = customers.get(session, owner.customer_id)
     lines = tell(site, words, story)[::-1]
-    return {"owner": owner, "lines": lines, "customer_zone": person.zone if person else site.zone}
+    return {"owner": owner, "lines": lines, "told": [], "customer_zone": person.zone if person else site.zone}
 
 
 def _quick(site: Site, owner: views.Phone) -> list[tuple[str, str]]:
-    """(label, text) of the buttons under the thread: scores for customers, tickets to claim for staff."""
+    """(label, text) of the buttons under the thread: scores for customers, tickets to take for staff."""
     if owner.customer_id:
         return [(str(score), str(score)) for score in range(1, 6)]
     with site.runtime.db.read() as session:
-        waiting = tickets.pings_waiting_for(session, owner.staff_id)
-    ids = sorted({ping.ticket_id for ping in waiting})[:4]
-    return [(f"claim {ticket_id}", f"claim {ticket_id}") for ticket_id in ids] or [("OK", "OK")]
+        told = views.told_of(session, owner.staff_id)
+    free = sorted(ticket.id for ticket in told if ticket.state == TicketState.OPEN)[-3:]
+    return [(f"claim {ticket_id}", f"claim {ticket_id}") for ticket_id in free] or [("OK", "OK")]
 
 
 def _company(site: Site, words: Words, owner: views.Phone) -> str:

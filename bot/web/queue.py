@@ -1,4 +1,5 @@
-"""The callback queue: who must be called, oldest due first, and the replies that only a person can read.
+"""The callback queue: who must be called, oldest due first, and what else only a person can decide: replies that
+nobody understood, messages whose outcome nobody knows, and whether anything is sent at all.
 
 Whoever looks chooses which member of staff they are; a conflict (somebody was faster) is said in words.
 """
@@ -11,8 +12,8 @@ from fastapi import APIRouter, Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
-from bot.errors import Conflict, InputError
-from bot.journey import replies
+from bot.errors import Conflict, InputError, NotFound
+from bot.journey import replies, sending
 from bot.store import staff, tickets, views
 from bot.store.tables import StaffRow
 from bot.web.access import console, form
@@ -33,6 +34,8 @@ STATES: dict[str, tuple[str, ...]] = {
 }
 """The choices of the filter, beside the states that they mean."""
 SOON = timedelta(hours=24)
+MANAGERS = {"manager", "top_manager", "admin"}
+"""Roles that may stop all sending, and close a ticket unasked (there `callbacks.override_close` has the last word)."""
 
 
 @dataclass(frozen=True)
@@ -82,11 +85,15 @@ def _list(request: Request, site: Site, filters: Filters) -> dict[str, Any]:
         rows = tickets.queue(session, states=STATES[filters.state], role=filters.role, staff_id=filters.staff)
         calls = views.calls(session, rows)
         unclear = views.unclear_replies(session)
+        held = views.held_messages(session)
+    me = site.me(request)
     return {
         "filters": filters,
         "calls": calls,
         "unclear": [(each, coding_tiles(site, each, words)) for each in unclear],
-        "me": site.me(request),
+        "held": held,
+        "me": me,
+        "may_stop": is_manager(me),
         "soon": SOON,
     }
 
@@ -102,8 +109,13 @@ def coding_tiles(site: Site, unclear: views.Unclear, words: Words) -> list[Tile]
     return tiles_of(question.scale, words)
 
 
+# ----- what a person decides
+
+Fields = Annotated[FormData, Depends(form)]
+
+
 @router.post("/reply/{inbound_id}/code")
-def code_reply(request: Request, inbound_id: int, fields: Annotated[FormData, Depends(form)]) -> Response:
+def code_reply(request: Request, inbound_id: int, fields: Fields) -> Response:
     """A person says what an unclear reply meant, or that it gives no score."""
     site, words = site_of(request), words_for(request)
     me = site.me(request)
@@ -123,6 +135,56 @@ def code_reply(request: Request, inbound_id: int, fields: Annotated[FormData, De
         return queue_page(request, trouble=words.because(str(error)), status=409)
     site.nudge()
     return RedirectResponse("/queue", 303)
+
+
+@router.post("/held/{message_id}")
+def decide_held(request: Request, message_id: int, fields: Fields) -> Response:
+    """A person decides about a message in doubt: once more, or let it go."""
+    again = _yes(fields, "again")
+    if message_id >= 2**62:
+        raise NotFound(f"there is no message {message_id}")
+    site = site_of(request)
+    try:
+        sending.decide_held(site.runtime, message_id, must_be_somebody(request).name, again=again)
+    except Conflict as error:
+        return queue_page(request, trouble=words_for(request).because(str(error)), status=409)
+    site.nudge()
+    return RedirectResponse("/queue", 303)
+
+
+@router.get("/sending")
+def show_sending(request: Request) -> Response:
+    """The banner alone, fetched again whenever the switch was turned."""
+    site = site_of(request)
+    return site.piece(request, "part_sending.html", **site.frame())
+
+
+@router.post("/sending")
+def switch_sending(request: Request, fields: Fields) -> Response:
+    """A manager stops all sending, or has it go on."""
+    stopped = _yes(fields, "stopped")
+    site, words = site_of(request), words_for(request)
+    try:
+        me = must_be_somebody(request)
+        if not is_manager(me):
+            raise Conflict(words("sending.managers", name=me.name))
+    except Conflict as error:
+        return queue_page(request, trouble=str(error), status=409)
+    sending.set_stopped(site.runtime, me.name, stopped)
+    site.nudge()
+    return RedirectResponse("/queue", 303)
+
+
+def _yes(fields: FormData, name: str) -> bool:
+    """What a button with two sides said. InputError when it was neither."""
+    given = fields.get(name)
+    if given not in ("yes", "no"):
+        raise InputError([{"field": name, "reason": "is neither yes nor no", "remedy": "choose one of the buttons"}])
+    return given == "yes"
+
+
+def is_manager(member: StaffRow | None) -> bool:
+    return member is not None and bool(MANAGERS & set(member.roles))
 
 
 def must_be_somebody(request: Request) -> StaffRow:

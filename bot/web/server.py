@@ -46,7 +46,8 @@ HEADERS = {
 def make_app(runtime: Runtime, town: TownControls | None = None, real: Clock | None = None) -> FastAPI:
     """The web server of a runtime. `town`: a clock to push. `real`: the machine's own, for visits and limits."""
     runtime.shelf.refresh()
-    site = Site(runtime, Gate(runtime.settings, real or SystemClock()), town)
+    real = real or SystemClock()
+    site = Site(runtime, Gate(runtime.settings, real), real, town)
     app = FastAPI(title="Huifang", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site
     app.add_middleware(Doorway, site=site)

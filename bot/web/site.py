@@ -18,6 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from starlette.responses import HTMLResponse
 
 from bot.channels.simulator import Simulator
+from bot.clock import Clock
 from bot.journey.wording import masked
 from bot.runtime import Runtime
 from bot.shelf import InForce
@@ -29,6 +30,10 @@ from bot.web.words import LANGUAGES, Words, words_in
 from flows.program import OnFestival, Program
 from messages.catalog import TemplateError
 
+SLOW = 0.05
+"""Seconds; what takes longer to count is not counted again at once."""
+RESTS = 20
+"""How many times as long as the counting took its result is shown."""
 LANGUAGE_COOKIE = "huifang_language"
 ME_COOKIE = "huifang_me"
 
@@ -39,8 +44,10 @@ class Site:
 
     runtime: Runtime
     gate: Gate
+    real: Clock
     town: TownControls | None = None
     env: Environment = field(init=False)
+    _kept: dict[str, tuple[float, Any]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.env = Environment(
@@ -63,6 +70,18 @@ class Site:
         """The zone of the house: that of the first program."""
         in_force = self.runtime.shelf.in_force
         return in_force[0].program.zone if in_force else "Asia/Shanghai"
+
+    def kept(self, name: str, count: Callable[[], Any]) -> Any:
+        """What `count` gives; where counting is slow, what it gave a moment ago."""
+        began = self.real.monotonic()
+        until, value = self._kept.get(name, (began, None))
+        if began < until:
+            return value
+        value = count()
+        took = self.real.monotonic() - began
+        if took > SLOW:
+            self._kept[name] = (began + took * RESTS, value)
+        return value
 
     def simulator(self, channel: str = "sms") -> Simulator | None:
         """The built-in phones of a channel, where the settings picked them."""
@@ -169,9 +188,13 @@ class Site:
         return HTMLResponse(self.fragment(request, name, **values), headers={"Cache-Control": "no-store"})
 
     def frame(self) -> dict[str, Any]:
-        """What the frame around every console page shows: how many calls wait, and where the trail ends."""
+        """What the frame around every console page shows: calls that wait, is sending stopped, where the trail ends."""
         with self.runtime.db.read() as session:
-            return {"to_call": views.to_call(session), "trail_end": trail.newest_id(session)}
+            return {
+                "to_call": views.to_call(session),
+                "stopped": views.stopped(session),
+                "trail_end": trail.newest_id(session),
+            }
 
     def me(self, request: Request) -> StaffRow | None:
         """The member of staff whom the visitor chose to be."""

@@ -16,14 +16,12 @@ from bot.runtime import Runtime
 from bot.store import staff, views
 from bot.web.access import console, form, local_path
 from bot.web.lines import tell
-from bot.web.queue import must_be_somebody, queue_page
+from bot.web.queue import is_manager, must_be_somebody, queue_page
 from bot.web.site import site_of, words_for
 
 router = APIRouter(dependencies=[Depends(console)])
 
 LONGEST = 2000
-MANAGERS = {"manager", "top_manager", "admin"}
-"""Roles that may close a ticket unasked; `callbacks.override_close` has the last word."""
 
 
 @router.get("/ticket/{ticket_id}")
@@ -56,7 +54,7 @@ def ticket_page(
         "lines": tell(site, words, story),
         "me": me,
         "crew": crew,
-        "may_close": me is not None and bool(MANAGERS & set(me.roles)),
+        "may_close": is_manager(me),
         "customer_zone": case.call.person.zone,
     }
     if piece:

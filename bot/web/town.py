@@ -45,10 +45,13 @@ def show_figures(request: Request) -> Response:
 
 
 def _figures(site: Site) -> dict[str, Any]:
+    return {"counters": site.kept("counters", lambda: _count(site)), "provisional": provisional_years(site)}
+
+
+def _count(site: Site) -> views.Counters:
     now = site.now()
     with site.runtime.db.read() as session:
-        counters = views.counters(session, local_day_start(now, site.zone), now, now + SOON)
-    return {"counters": counters, "provisional": provisional_years(site)}
+        return views.counters(session, local_day_start(now, site.zone), now, now + SOON)
 
 
 def provisional_years(site: Site) -> list[int]:

@@ -1,4 +1,4 @@
-"""The program's alert words in a reply (R121): 疼, 出血, chest pain; a word that is denied ("不疼了") raises nothing."""
+"""The program's alert words in a reply (R121): 疼, 出血, chest pain; one that is denied ("不疼了") raises nothing."""
 
 import re
 

@@ -64,11 +64,11 @@ def judge(row: Row, reader: Reader = read) -> Outcome:
 
 def _score_is_right(reading: Reading, expect: Mapping[str, Any]) -> bool:
     if "answers" in expect:
-        return list(reading.answers or ()) == expect["answers"]
+        return bool(list(reading.answers or ()) == expect["answers"])
     if "range" in expect:
-        low, high = expect["range"]
-        return reading.score is not None and low <= reading.score <= high
-    return bool(reading.score == expect.get("score") and reading.answers is None)
+        low, high = (float(end) for end in expect["range"])
+        return reading.score is not None and bool(low <= reading.score <= high)
+    return bool(reading.score == expect.get("score")) and reading.answers is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What is said beyond the rating: praise, suggestion, complaint, found by words and phrases, clause by clause.
 
-A stated problem decides over praise and wishes, a wish over praise (rule 10). Longest word first, so that 不贵 is not 贵;
+A stated problem decides over praise and wishes, a wish over praise (rule 10). Longest word first: 不贵 is not 贵;
 a negator before a word turns it ("不方便", "not friendly", but also "没问题").
 """
 
@@ -92,14 +92,15 @@ def of_chinese(text: str) -> Felt:
     wish = _wishes("zh").search(text)
     if wish:
         text = _wished("zh").sub(",", text)
-    at, size = 0, len(text)
+    at, size, read = 0, len(text), 0
     while at < size:
         found = _word_at(text, at, words.by_first)
         if found:
             word, feeling = found
-            negator = _negator_before(text, at, words.negators) if feeling else ""
+            negator = _negator_before(text[max(read, at - 5) : at], words.negators) if feeling else ""
             _note(word, feeling, negator, praise, complaint)
             at += len(word) - 1
+            read = at + 1 if not feeling else read
         at += 1
     return _felt("zh", text, praise, complaint, text, wish)
 
@@ -113,16 +114,18 @@ def _word_at(text: str, at: int, words: Mapping[str, tuple[tuple[str, int], ...]
     return alone[0] if alone else None
 
 
-def _negator_before(text: str, at: int, negators: tuple[str, ...]) -> str:
-    before = text[max(0, at - 5) : at]
-    for negator in negators:
-        if before.endswith(negator):
-            return negator
-    for filler in ("很", "那么", "太", "多", "特别", "够", "怎么", "感到", "觉得", "非常", "任何", "什么", "是", "有"):
-        if before.endswith(filler):
-            cut = before[: -len(filler)]
-            return next((negator + filler for negator in negators if cut.endswith(negator)), "")
-    return ""
+def _negator_before(before: str, negators: tuple[str, ...]) -> str:
+    """The negator that ends the few characters before a word, perhaps with a filler between: 不是很, 没有任何."""
+    if before.endswith(negators):
+        return next(negator for negator in negators if before.endswith(negator))
+    if not before.endswith(_FILLERS):
+        return ""
+    filler = next(filler for filler in _FILLERS if before.endswith(filler))
+    cut = before[: -len(filler)]
+    return next((negator + filler for negator in negators if cut.endswith(negator)), "")
+
+
+_FILLERS = ("很", "那么", "太", "多", "特别", "够", "怎么", "感到", "觉得", "非常", "任何", "什么", "是", "有")
 
 
 @cache

@@ -1,13 +1,13 @@
 """Satisfaction in words: modifiers and one core word composed into a level 1..5, longest word first.
 
 不太满意 is cut into 不太 + 满意, never into 满意 alone; 不能说不满意 into a double negation + 满意. Words come from the
-`levels` section of the word files. A level word of the satisfied family counts anywhere in a reply; any other evaluation
-counts only when the reply is nothing else ("挺不错", "superb"), since praise of a person is a comment.
+`levels` section of the word files. A level word of the satisfied family counts anywhere in a reply; any other
+evaluation counts only when the reply is nothing else ("挺不错", "superb"), since praise of a person is a comment.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import NamedTuple
 
@@ -23,6 +23,7 @@ _AFTER = frozenset({"after", "filler", "emphasis", "stronger_after"})
 _NEGATIONS = frozenset({"negation", "soft_negation", "hard_negation"})
 
 
+_TOKEN = re.compile(r"[a-z0-9+%/*-]+")
 _FAMILY = re.compile(
     r"满|意|不爽|satis|happy|pleased|impress|disappoint|content|displeas|disgruntl|let ?down|upset|frustrat|annoyed"
 )
@@ -37,6 +38,7 @@ class Level:
     family: str
     whole: bool
     sure: bool = True
+    core: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,15 @@ class Grammar:
 
     classes: Mapping[str, tuple[str, ...]]
     reach: Mapping[str, int]
+    telling: frozenset[str]
     refused_before: tuple[str, ...]
     refused_after: re.Pattern[str]
     sarcastic_after: re.Pattern[str]
     earlier: re.Pattern[str]
+    doubt_before: re.Pattern[str]
+    no_doubt: re.Pattern[str]
+    doubt_after: re.Pattern[str]
+    denial: re.Pattern[str]
     by_word: bool
     short: int
 
@@ -67,10 +74,17 @@ def grammar(language: str) -> Grammar:
     return Grammar(
         classes={word: tuple(names) for word, names in classes.items()},
         reach=_reach(classes, by_word=by_word),
-        refused_before=words_of(spec["no_rating_before"]),
+        telling=frozenset(
+            _most_telling(word) if by_word else word[-1] for word in classes if classes[word][0] in _BASE
+        ),
+        refused_before=tuple(f" {w} " if by_word else w for w in words_of(spec["no_rating_before"])),
         refused_after=_beginning(spec["no_rating_after"]),
         sarcastic_after=_beginning(spec["sarcastic_after"]),
         earlier=_beginning(spec["earlier"]),
+        doubt_before=re.compile(spec["doubt_before"]),
+        no_doubt=re.compile(spec["no_doubt"]),
+        doubt_after=re.compile(spec["doubt_after"]),
+        denial=re.compile(spec["denial"]),
         by_word=by_word,
         short=60 if by_word else 14,
     )
@@ -83,6 +97,12 @@ def _reach(words: Iterable[str], *, by_word: bool) -> dict[str, int]:
         units = word.split() if by_word else word
         reach[units[0]] = max(reach.get(units[0], 0), len(units))
     return reach
+
+
+def _most_telling(phrase: str) -> str:
+    """The longest word of a phrase: a clause without it need not be cut to know that the phrase is not there."""
+    words: list[str] = _TOKEN.findall(phrase)
+    return max(words, key=len)
 
 
 def _beginning(words: str) -> re.Pattern[str]:
@@ -112,9 +132,6 @@ def _cut(text: str, how: Grammar) -> Iterator[_Piece]:
         at += length
 
 
-_TOKEN = re.compile(r"[a-z0-9+%/*-]+")
-
-
 def _cut_words(text: str, how: Grammar) -> Iterator[_Piece]:
     tokens = [(m.group(), m.start(), m.end()) for m in _TOKEN.finditer(text)]
     at, classes, reach = 0, how.classes, how.reach
@@ -135,8 +152,14 @@ def find(clauses: tuple[str, ...], language: str) -> Level | None:
     if len(clauses) > 1 and how.earlier.search(clauses[0]):
         clauses = clauses[1:]
     for clause in clauses:
+        if found and found[-1].level > 3 and how.denial.match(clause):
+            found[-1] = replace(found[-1], sure=False)
+            continue
         if len(clause) > how.short and not _FAMILY.search(clause):
             only_evaluation = False
+            continue
+        if how.telling.isdisjoint(_TOKEN.findall(clause) if how.by_word else clause):
+            only_evaluation = only_evaluation and len(clauses) > 1 and _is_filler(list(_cut(clause, how)))
             continue
         pieces = list(_cut(clause, how))
         whole = _read_whole(pieces, how, clause)
@@ -157,12 +180,12 @@ def _decide(found: list[Level], only_evaluation: bool) -> Level | None:
         return None
     if only_evaluation:
         best = found[-1] if len(found) == 1 else _agreed(found)
-        return Level(best.level, best.words, best.family, True, best.sure)
+        return replace(best, whole=True)
     family = [level for level in found if level.family in SATISFIED_FAMILY]
     if not family:
         return Level(found[-1].level, found[-1].words, found[-1].family, False)
     best = _agreed(family)
-    return Level(best.level, best.words, best.family, False, best.sure)
+    return replace(best, whole=False)
 
 
 def _agreed(found: list[Level]) -> Level:
@@ -170,7 +193,7 @@ def _agreed(found: list[Level]) -> Level:
     levels = [level.level for level in found]
     if min(levels) < 3 <= max(levels):
         worst = min(found, key=lambda level: level.level)
-        return Level(worst.level, worst.words, worst.family, worst.whole, sure=False)
+        return replace(worst, sure=False)
     return found[-1]
 
 
@@ -243,7 +266,14 @@ def _compose(pieces: list[_Piece], at: int, how: Grammar, clause: str, *, whole:
         and any("emphasis" in piece.classes for piece in pieces[at + 1 :])
     ):
         level = 1.0
-    return Level(level, clause[pieces[first].start : core.end], family, whole)
+    words = clause[pieces[first].start : core.end]
+    sure = level <= 3 or not _is_doubtful(clause[: pieces[first].start], after, how)
+    return Level(level, words, family, whole, sure, core.text)
+
+
+def _is_doubtful(before: str, after: str, how: Grammar) -> bool:
+    """Does something negative stand beside a happy word that the grammar did not understand?"""
+    return bool(how.doubt_after.match(after) or how.doubt_before.search(how.no_doubt.sub("", before)))
 
 
 _ABOUT = re.compile(
@@ -274,10 +304,12 @@ def _modifies(kinds: tuple[str, ...]) -> bool:
 
 
 def _refused_before(before: str, how: Grammar) -> bool:
+    if not before:
+        return False
     if how.by_word:
         padded = f" {before.strip()} "
-        return any(f" {word} " in padded for word in how.refused_before)
-    return any(before.endswith(word) or before.startswith(word) for word in how.refused_before)
+        return any(word in padded for word in how.refused_before)
+    return before.endswith(how.refused_before) or before.startswith(how.refused_before)
 
 
 def _apply(kinds: tuple[str, ...], level: float, family: str, negated: bool) -> float | None:
@@ -319,3 +351,8 @@ def _negated(level: float, family: str, negated: bool) -> float:
     if family == "average":
         return 2.0
     return 3.0 if family in {"unsatisfied", "awful"} else 4.0
+
+
+def knows(text: str, language: str) -> bool:
+    """Is this very text a word of the language's grammar? ("yyds", "nice" in Chinese)"""
+    return text in grammar(language).classes

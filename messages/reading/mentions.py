@@ -1,7 +1,7 @@
 """Which numbers of a reply are ratings, and how clearly: by what stands before and after each of them.
 
-A unit (5分, 4 stars) or a verb of giving (我打3, I give you 5) says so; a number alone, at the head of a comment or in a
-clause of its own counts too; a number that counts hours, rooms, money or people never does (rule 6).
+A unit (5分, 4 stars) or a verb of giving (我打3, I give you 5) says so; a number alone, at the head of a comment or in
+a clause of its own counts too; a number that counts hours, rooms, money or people never does (rule 6).
 """
 
 import re
@@ -34,6 +34,7 @@ _NUMBER = re.compile(
     r"|\b(?P<word>zero|one|two|three|four|five|six|seven|eight|nine|ten|tens|fives|fours)\b"
 )
 _HALF = re.compile(r" and a half| 1/2|又?半|点半分")
+_FEW = re.compile(r"\b(?:only|just)$")
 _FROM_ME = re.compile(r" from (?:me|us)\b")
 _PLACE = re.compile(r"第 ?$|低于 ?$")
 _VERY = re.compile(r"分[^,.。!?;、\s吧啊哦呀啦了~]")
@@ -56,10 +57,20 @@ def list_of(language: str, name: str) -> tuple[str, ...]:
 
 
 @cache
-def _ends_with(name: str) -> re.Pattern[str]:
-    han = _any_of(list_of("zh", name))
-    latin = _any_of(list_of("en", name))
-    return re.compile(rf"(?:{han}|(?<![a-z0-9])(?:{latin}))$")
+def _endings(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The words of a list as endings: Chinese as they are, English with the blank that begins a word."""
+    return list_of("zh", name), tuple(f" {word}" for word in list_of("en", name))
+
+
+_TO_BLANKS = str.maketrans(dict.fromkeys(",.!?;:()\"'~-=\n", " "))
+
+
+def _ends_with(name: str, text: str) -> bool:
+    """Does this text end with a word of the list?"""
+    han, latin = _endings(name)
+    if not text.isascii() and text.endswith(han):
+        return True
+    return f" {text}".translate(_TO_BLANKS).endswith(latin)
 
 
 @cache
@@ -125,6 +136,8 @@ def _strength(text: str, start: int, end: int, match: re.Match[str]) -> int:
     if ends and is_courtesy(_CLAUSE.split(head)[-1]):
         return STANDS_ALONE
     if is_courtesy(head):
+        if _FEW.search(head) and tail[:1].isalpha():
+            return 0
         leads = not match["han"] and _is_talk(tail)
         return (TRAILS if match["word"] else STANDS_ALONE) if leads else 0
     return TRAILS if match["arabic"] and before[-1:] == " " and not tail.strip(" .。!~") else 0
@@ -135,16 +148,23 @@ def _ends_in_latin(text: str) -> bool:
 
 
 def _gives(head: str) -> bool:
-    return bool(_ends_with("give").search(head.rstrip(":= -\"'(")))
+    return _ends_with("give", head.rstrip(":= -\"'("))
 
 
 def is_refused(before: str, after: str = "") -> bool:
     """Is the number between these one that the customer does not give, or gave another time?"""
-    if _pattern("earlier").match(after):
+    if _pattern("earlier").match(after) or _pattern("denied_after").match(after) or _is_conditional(before, after):
         return True
     clause = _CLAUSE.split(before.rstrip())[-1]
-    refused = _ends_with("refused")
-    return bool(refused.search(clause) or refused.search(_pattern("between").sub("", clause).rstrip()))
+    return _ends_with("refused", clause) or _ends_with("refused", _pattern("between").sub("", clause).rstrip())
+
+
+def _is_conditional(before: str, after: str) -> bool:
+    """Is this the number that would have been given?"""
+    found = _pattern("condition").search(before)
+    if not found or _DIGIT.search(before, found.end()):
+        return False
+    return not found.group().isascii() or bool(_pattern("condition_after").match(after))
 
 
 def is_counted(text: str, start: int, end: int) -> bool:
@@ -152,18 +172,13 @@ def is_counted(text: str, start: int, end: int) -> bool:
     before = text[:start].rstrip()
     if _counts().match(text, end) or before[-1:] in _PRICE_SIGNS:
         return True
-    return not _gives(before) and bool(_ends_with("not_scores_before").search(before))
+    return not _gives(before) and _ends_with("not_scores_before", before)
 
 
 @cache
-def _not_counting() -> tuple[frozenset[str], frozenset[str]]:
-    patterns = load("numbers")
-    return frozenset(patterns["not_plural"].split()), frozenset(patterns["counted"].split())
-
-
-_NOT_BEFORE_COUNTED = frozenset(
-    "no the very so too really great good excellent all your my his her i you but and".split()
-)
+def _not_counting() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
+    spec = load("numbers")
+    return frozenset(spec["not_plural"].split()), frozenset(spec["counted"].split()), frozenset(spec["no_noun"].split())
 
 
 def _is_talk(tail: str) -> bool:
@@ -171,11 +186,11 @@ def _is_talk(tail: str) -> bool:
     words = re.match(r"([a-z]+)(?: ([a-z]+))?", tail)
     if not words:
         return not tail[:1].isdigit()
-    not_plural, counted = _not_counting()
+    not_plural, counted, no_noun_follows = _not_counting()
     if words.group(1) in counted:
         return False
     first, second = words.groups()
-    nouns = (first,) if first in _NOT_BEFORE_COUNTED else (first, second)
+    nouns = (first,) if first in no_noun_follows else (first, second)
     return not any(word and _PLURAL.fullmatch(word) and word not in not_plural for word in nouns)
 
 
@@ -190,7 +205,11 @@ def is_courtesy(rest: str) -> bool:
     if not rest or not rest.strip(" .,!。，~"):
         return True
     latin, han = _courtesies()
-    left = re.sub(r"[a-z']+", lambda m: "" if m.group() in latin else "0", rest)
-    if any(sign.isdigit() for sign in left):
-        return False
-    return not left.strip() or bool(han.fullmatch(left.strip()))
+    if rest.isascii():
+        return not _DIGIT.search(rest) and all(word in latin for word in _LATIN_WORD.findall(rest))
+    left = _LATIN_WORD.sub(lambda match: "" if match.group() in latin else "0", rest).strip()
+    return not left or (not _DIGIT.search(left) and bool(han.fullmatch(left)))
+
+
+_DIGIT = re.compile(r"\d")
+_LATIN_WORD = re.compile(r"[a-z]+")

@@ -1,33 +1,20 @@
-"""Several answers in one message: "5 5 4", "1.4 2.5 3.5", "1是2否3是4是", "554", "都给5分", "all 5", "满意 满意 一般"."""
+"""Several answers in one message: "5 5 4", "1.4 2.5 3.5", "1是2否3是4是", "554", "都给5分", "满意 满意 一般".
+
+The patterns are in words/numbers.yaml. Readers are tried from the clearest form to the loosest.
+"""
 
 import re
 
 from messages.reading import faces, levels, mentions, numbers, scales
 from messages.reading.lexicon import load, words_of
-from messages.reading.numerals import worth
+from messages.reading.numerals import HAN, worth
 from messages.reading.scales import Number
 from messages.reading.values import Question, Scale
 
 Answers = tuple[Number | None, ...]
 
 _LONGEST = 160  # characters; answers to many questions are short
-_HAN = "零一二两三四五六七八九十"
-_VALUE = rf"(?:10|100|\d(?:\.5)?|\d\d(?!\d)|[{_HAN}])"
-_ALL = re.compile(
-    rf"(?:全部?|都|均|统一|各|每项|每题|所有|一律|全都|都是|统统)(?:给|打|是|选|为|评|算)?(?:你们|个)?(?P<han>\d{{1,3}}|[{_HAN}])(?: ?分|星)?"
-    rf"|(?P<han3>\d{{1,3}}|[{_HAN}])(?: ?分|星)?(?:全部|都是|全是)"
-    r"|\b(?:all|everything|every one|each|both|straight)(?: (?:of them|is|are|a|an|questions?|for|gets?|get|round|around|three|two|four))* ?(?P<latin>\d{1,3}|one|two|three|four|five|six|seven|eight|nine|ten)(?:s|'s)?\b"
-    r"|\b(?P<latin2>\d{1,3}|one|two|three|four|five|six|seven|eight|nine|ten)(?:s|'s)? (?:for all|for everything|for each|across the board|all round|all around|to all|for both|on all|all the way|for every)"
-)
-_ALL_FULL = re.compile(
-    r"(?:全部?|都|全都|统统|各项|每项)(?:是|给|打)?(?:满分|五星)|全满分|(?:all|full|top) (?:full |top )?marks|(?:满分){2,}"
-)
-_LABELLED = re.compile(
-    rf"(?:q|question |第|问题|题|no\.? ?|#)?(?P<no>[1-9]|[一二三四五六七八九])(?:题|问|项|个)?(?P<sep>\.(?!\d{{2}})|:|、|\)|-|=|是|选|给|打|得|,| is | was |\. | )\s*(?P<value>\d{{1,3}}(?:\.5)?|[{_HAN}]+|[a-z]+|[一-鿿]+)(?:分|星)?"
-)
-_YES_NO_LABELLED = re.compile(
-    r"(?:q|第)?(?P<no>[1-9])[.、:题 ]*(?P<value>不是|没有|是|否|有|没|对|不|yes|no|y|n)(?![a-z])"
-)
+_VALUE = rf"(?:10|100|\d(?:\.5)?|\d\d(?!\d)|[{HAN}])"
 
 
 def find(text: str, latin: str, question: Question) -> tuple[Answers, bool] | None:
@@ -48,22 +35,20 @@ def _checked(values: list[float | None], question: Question) -> Answers | None:
 
 
 def _the_same_for_all(text: str, question: Question) -> Answers | None:
-    high = scales.ENDS[question.scale][1]
-    if _ALL_FULL.search(text):
-        return (high,) * question.n_questions
-    found = _ALL.search(text)
-    if not found:
-        return None
-    value = worth(found["han"] or found["han3"] or found["latin"] or found["latin2"])
-    if value is None or not scales.is_on(question.scale, value):
-        return None
-    return (scales.tidy(value),) * question.n_questions
+    if numbers.patterns("all_full")[0].search(text):
+        return (scales.ENDS[question.scale][1],) * question.n_questions
+    for pattern in numbers.patterns("all_the_same"):
+        found = pattern.search(text)
+        value = worth(found["value"]) if found else None
+        if value is not None and scales.is_on(question.scale, value):
+            return (scales.tidy(value),) * question.n_questions
+    return None
 
 
 def _labelled_yes_no(text: str, question: Question) -> Answers | None:
     if question.scale is not Scale.YESNO:
         return None
-    pairs = [(int(m["no"]), m["value"]) for m in _YES_NO_LABELLED.finditer(text)]
+    pairs = [(int(m["no"]), m["value"]) for m in numbers.patterns("labelled_yes_no")[0].finditer(text)]
     if len(pairs) < 2 and not (pairs and len(text) < 6):
         words = [_yes_no(word) for word in re.findall(r"不是|没有|[a-z]+|[一-鿿]|\d", text)]
         known = [word for word in words if word is not None]
@@ -91,7 +76,7 @@ def _labelled(text: str, question: Question) -> Answers | None:
     """ "1.4 2.5 3.5", "1. 3 2. 4", "Q1 5 Q2 4", "第一题5分，第二题4分": question, then answer."""
     pairs: list[tuple[int, float]] = []
     at = 0
-    for found in _LABELLED.finditer(text):
+    for found in numbers.patterns("labelled")[0].finditer(text):
         if found.start() < at:
             continue
         number = worth(found["no"])
@@ -112,9 +97,9 @@ def _labelled(text: str, question: Question) -> Answers | None:
 
 
 _NOT_A_NUMBER = frozenset({"and", "then", "thanks", "please"})
-_LIST = re.compile(
-    rf"^\W*(?:{_VALUE}|[a-z]+)(?: ?(?:分|星))?(?:(?:[\s,，、/;；|。&+-]|and|\.\s)+(?:{_VALUE}|[a-z]+)(?: ?(?:分|星))?)*\W*$"
-)
+_UNIT = r"(?: ?(?:分|星))?"
+_BETWEEN = r"(?:[\s,，、/;；|。&+-]|and|\.\s)+"
+_LIST = re.compile(rf"^\W*(?:{_VALUE}|[a-z]+){_UNIT}(?:{_BETWEEN}(?:{_VALUE}|[a-z]+){_UNIT})*\W*$")
 _ITEM = re.compile(rf"(?<![\d.]){_VALUE}(?![\d])|[a-z]+")
 
 
@@ -177,3 +162,10 @@ def _in_words(text: str, question: Question) -> Answers | None:
         else:
             values.append(scales.of_level(question.scale, level.level))
     return _checked(values, question)
+
+
+def spread(score: Number, text: str, question: Question) -> Answers:
+    """One rating for several questions: of all of them when the customer says so, else of the first alone."""
+    if numbers.patterns("all_words")[0].search(text):
+        return (score,) * question.n_questions
+    return (score, *(None,) * (question.n_questions - 1))

@@ -1,8 +1,8 @@
 """Folds a reply into one spelling: what people type in a hundred ways becomes one text the word files can name.
 
-Each character is folded by itself (compatibility forms, case, accents, Traditional to Simplified, numerals in circles),
-so the cost is linear for any input and decomposed text cannot slow it down. Bidi marks, zero-width characters, variation
-selectors and skin tones vanish. Nothing here knows what a word means.
+Each character is folded by itself (compatibility forms, case, accents, Traditional to Simplified, circled numerals),
+so the cost is linear for any input and decomposed text cannot slow it down. Bidi marks, zero-width characters,
+variation selectors and skin tones vanish. Nothing here knows what a word means.
 """
 
 import re
@@ -15,8 +15,8 @@ from importlib.resources import files
 from messages.reading import faces
 from messages.reading.lexicon import load
 
-MOST_READ = 1_600  # an SMS ends at 1,600 characters; beyond this only the beginning and the end of a text are read
-_HEAD, _TAIL = 1_200, 400
+MOST_READ = 1_300  # an SMS ends at 1,600 characters; beyond this only the beginning and the end of a text are read
+_HEAD, _TAIL = 1_000, 299
 
 _CIRCLED = {
     **{chr(0x2776 + i): f"{i + 1} " for i in range(10)},  # ❶
@@ -133,10 +133,7 @@ def message(text: str) -> Message:
         return _latin_message(folded, wordless, levels)
     joined = _BETWEEN_HAN.sub("", folded)
     han = _plain_chinese(joined)
-    if wordless != folded:
-        wordless = _plain_chinese(_BETWEEN_HAN.sub("", wordless))
-    else:
-        wordless = han
+    wordless = _plain_chinese(_BETWEEN_HAN.sub("", wordless)) if wordless != folded else han
     latin = han.replace("'", "")
     return Message(folded, wordless, tuple(levels), han, frozenset(han), latin, tuple(_WORD.findall(latin)))
 

@@ -44,7 +44,7 @@ _WORDS = re.compile(r"[a-z]+")
 
 
 @cache
-def _patterns(name: str) -> tuple[re.Pattern[str], ...]:
+def patterns(name: str) -> tuple[re.Pattern[str], ...]:
     """The patterns of words/numbers.yaml under a name."""
     spec = load("numbers")
     lines = [spec[name]] if isinstance(spec[name], str) else spec[name]
@@ -67,7 +67,7 @@ def find(text: str, question: Question) -> Given | None:
     bare = _BARE.fullmatch(text)
     if bare and scales.is_on(question.scale, float(bare[1])):
         return Given(scales.tidy(float(bare[1])), text, alone=True)
-    if any(pattern.fullmatch(text) for pattern in _patterns("echo")):
+    if any(pattern.fullmatch(text) for pattern in patterns("echo")):
         return Given(None, text, off_scale=True)
     if _ENUMERATION.search(text):
         return None
@@ -95,12 +95,12 @@ def _top(question: Question) -> int:
 
 def _taken_off(text: str, question: Question) -> Given | None:
     """ "满分扣一分" is one below the top; "扣一分，给4分" says itself what is left."""
-    found = _patterns("take_off")[0].search(text)
+    found = patterns("take_off")[0].search(text)
     if not found:
         return None
     rest = text[: found.start()] + text[found.end() :]
-    from_top = _patterns("top")[0].search(rest)
-    if not from_top and not _patterns("take_off_alone")[0].fullmatch(rest):
+    from_top = patterns("top")[0].search(rest)
+    if not from_top and not patterns("take_off_alone")[0].fullmatch(rest):
         return None
     taken = 1.0 if found["latin"] == "a" else worth(found["han"] or found["latin"])
     return None if taken is None else _given(_top(question) - taken, question, found.group())
@@ -113,7 +113,7 @@ _RANGE_CUE = re.compile(r"[-~到至、或/]|还是| (?:to|or|maybe|and) |[一二
 def _fraction(text: str, question: Question) -> Given | None:
     if not _FRACTION_CUE.search(text):
         return None
-    for pattern in _patterns("fractions"):
+    for pattern in patterns("fractions"):
         given = None
         for match in pattern.finditer(text):
             part, whole = worth(match["part"]), worth(match["whole"])
@@ -137,8 +137,8 @@ def _of_whole(part: float, whole: float, question: Question, words: str) -> Give
 
 def _idiom(text: str, question: Question) -> Given | None:
     low, high = scales.ENDS[question.scale]
-    bottom = _patterns("bottom")[0].search(text)
-    if bottom and not _patterns("not_bottom")[0].search(text[: bottom.start()].rstrip()):
+    bottom = patterns("bottom")[0].search(text)
+    if bottom and not patterns("not_bottom")[0].search(text[: bottom.start()].rstrip()):
         return Given(low, bottom.group())
     if question.scale is Scale.HUNDRED and re.search(r"(?<!\d)(?!100)\d{1,2}(?!\d)", text):
         return None
@@ -147,11 +147,11 @@ def _idiom(text: str, question: Question) -> Given | None:
 
 def _tops(text: str) -> Iterator[str]:
     """Idioms of the top that are meant: not "满分是几", "不能给满分", "百分百满意", "满分10分我给8分"."""
-    for found in _patterns("top")[0].finditer(text):
+    for found in patterns("top")[0].finditer(text):
         before, after = text[: found.start()], text[found.end() :]
-        if _patterns("top_is_adverb")[0].match(after) or _patterns("not_top")[0].search(before):
+        if patterns("top_is_adverb")[0].match(after) or patterns("not_top")[0].search(before):
             continue
-        if found.group() == "满分" and _patterns("top_is_question")[0].match(after):
+        if found.group() == "满分" and patterns("top_is_question")[0].match(after):
             continue
         if not any(mention.strength == SAYS_SO for mention in mentions.find(after)):
             yield found.group()
@@ -171,7 +171,7 @@ def _stars(text: str, question: Question) -> Given | None:
 
 def _range(text: str, question: Question) -> Given | None:
     """ "8-9", "3 or 4", "七八分": the middle."""
-    for pattern in _patterns("ranges"):
+    for pattern in patterns("ranges"):
         for found in pattern.finditer(text):
             low, high = worth(found["lo"]), worth(found["hi"])
             if low is None or high is None or not _is_range(text, found, low, high, question):
@@ -201,7 +201,7 @@ def _is_range(text: str, found: re.Match[str], low: float, high: float, question
 def _plain(text: str, question: Question) -> Given | None:
     """One number; of several the corrected one, else the one that says it is a rating."""
     text = _REPEATED.sub(r"\1", text.strip())
-    found = mentions.find(_patterns("bargain")[0].sub(",", text))
+    found = mentions.find(patterns("bargain")[0].sub(",", text))
     meant = [mention for mention in found if not mention.refused]
     if not meant:
         return None
@@ -223,7 +223,7 @@ def _plain(text: str, question: Question) -> Given | None:
 
 def _says_sorry(text: str) -> bool:
     """Does the customer correct a number?"""
-    if _patterns("correction_sign")[0].search(text) or any(word in text for word in mentions.list_of("zh", "sorry")):
+    if patterns("correction_sign")[0].search(text) or any(word in text for word in mentions.list_of("zh", "sorry")):
         return True
     return not frozenset(mentions.list_of("en", "sorry")).isdisjoint(_WORDS.findall(text))
 

@@ -3,10 +3,10 @@
 A stated number wins over a level word beside it; where both are said and disagree, a person should look.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from messages.keywords import bare
-from messages.reading import faces, intents, levels, multi, numbers, scales
+from messages.reading import faces, intents, levels, mentions, multi, numbers, scales
 from messages.reading.lexicon import load, words_of
 from messages.reading.normalise import Message, clauses_of
 from messages.reading.values import Question, Scale
@@ -14,7 +14,10 @@ from messages.reading.values import Question, Scale
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """A rating with the words that gave it; `level` when words or faces gave it, `whole` when nothing else is said."""
+    """A rating with the words that gave it; `level` when words or faces gave it, `whole` when nothing else is said.
+
+    `adds_nothing`: what stands beside the number only says it again ("5分，满意", "4 good").
+    """
 
     score: scales.Number | None = None
     answers: multi.Answers | None = None
@@ -24,6 +27,7 @@ class Rating:
     words: str = ""
     level: float | None = None
     whole: bool = False
+    adds_nothing: bool = False
 
     @property
     def is_given(self) -> bool:
@@ -37,10 +41,23 @@ def find(said: Message, question: Question) -> Rating:
     """The rating of a reply on the asked scale; NO_RATING for open questions."""
     if question.scale is Scale.TEXT:
         return NO_RATING
-    answers = multi.find(said.text, said.latin, question)
-    if answers is not None:
-        given, whole = answers
-        return Rating(answers=given, confidence=0.95, because=f"{len(given)} answers: {said.text[:40]}", whole=whole)
+    if question.n_questions == 1:
+        return _one(said, question)
+    several = multi.find(said.text, said.latin, question)
+    if several is not None:
+        answers, whole = several
+        return Rating(
+            answers=answers, confidence=0.95, because=f"{len(answers)} answers: {said.text[:40]}", whole=whole
+        )
+    one = _one(said, question)
+    if one.score is None:
+        return one
+    answers = multi.spread(one.score, said.text, question)
+    return replace(one, score=None, answers=answers, confidence=0.8 if None not in answers else 0.4)
+
+
+def _one(said: Message, question: Question) -> Rating:
+    """The rating of a reply to a single question."""
     offered = _offered(said, question)
     if offered is not None:
         return offered
@@ -55,15 +72,38 @@ def find(said: Message, question: Question) -> Rating:
     if given is not None and given.score is not None:
         rates = level is not None and (level.whole or level.family in levels.SATISFIED_FAMILY)
         agrees = level is None or not rates or _agree(level.level, given.score, question)
-        sure = 0.97 if given.sure and agrees else 0.45
-        return Rating(given.score, confidence=sure, because=f"number {given.words}", words=given.words)
+        again = _adds_nothing(said, given.words)
+        sure = 0.97 if (given.sure or again) and agrees else 0.45
+        return Rating(
+            given.score,
+            confidence=sure,
+            because=f"number {given.words}",
+            words=given.words,
+            adds_nothing=again,
+        )
     if level is not None:
-        return _of_level(level, question)
+        return _of_level(_beside_faces(level, said), question)
     if said.faces and intents.is_empty(said.wordless):
         face = faces.level_of(said.faces)
         score = scales.of_level(question.scale, face)
         return Rating(score, confidence=0.75, because=f"face {said.text[:20]}", level=face, whole=True)
     return NO_RATING
+
+
+def _adds_nothing(said: Message, words: str) -> bool:
+    rest = (said.han or said.latin).replace(words, ",", 1)
+    level = levels.find(clauses_of(rest), "zh" if said.han else "en")
+    plain = level is not None and level.whole and " " not in level.core
+    return plain or mentions.is_courtesy(rest)
+
+
+def _beside_faces(level: levels.Level, said: Message) -> levels.Level:
+    """A happy word beside an angry face, or the other way round, is not to be trusted."""
+    if not said.faces:
+        return level
+    face = faces.level_of(said.faces)
+    opposite = (level.level > 3 and face < 2.5) or (level.level < 3 and face >= 4)
+    return replace(level, sure=False) if opposite else level
 
 
 def _agree(level: float, score: float, question: Question) -> bool:
@@ -98,15 +138,17 @@ def level_of(said: Message) -> levels.Level | None:
     clauses = clauses_of(said.wordless)
     found = levels.find(clauses, "zh") if said.han else None
     if found is None and said.words:
-        found = levels.find(clauses, "en") or (None if said.han else levels.find(clauses, "zh"))
+        found = levels.find(clauses, "en")
+    if found is None and not said.han and levels.knows(said.latin, "zh"):
+        found = levels.find(clauses, "zh")
     if found is not None and found.whole and _only_acknowledges(said, found):
         return None
     return found
 
 
 def _only_acknowledges(said: Message, level: levels.Level) -> bool:
-    if level.family in {"good", "average"}:
-        return intents.find(said, "ack", "non_answers") is not None
+    if level.family in {"good", "average", "bad"}:
+        return any(intents.find(said, kind, "non_answers") for kind in ("ack", "refusal"))
     return level.family == "awful" and intents.find(said, "who", "non_answers") is not None
 
 

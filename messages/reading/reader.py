@@ -8,7 +8,7 @@ call me, wrong person, help, score, comment, unclear. Nothing here raises on any
 import re
 from dataclasses import dataclass
 
-from messages.keywords import bare, command_of_bare
+from messages.keywords import bare_of_folded, command_of_bare
 from messages.reading import alerts, faces, feelings, intents, numbers, ratings, scales
 from messages.reading.feelings import NOTHING_FELT, Felt
 from messages.reading.intents import Wants
@@ -18,7 +18,7 @@ from messages.reading.sentiment import Feeling, feeling_of
 from messages.reading.values import Category, Intent, Question, Reading, Scale
 
 NEEDS_PERSON_BELOW = 0.5
-LIKELY_FEELING, SURE_FEELING = 0.25, 0.6  # how far the model must lean to tell a category; to call chatter a comment
+LIKELY_FEELING, SURE_FEELING = 0.25, 0.7  # how far the model must lean to tell a category; to call chatter a comment
 SHORTEST_COMMENT = 4
 _KINDS = frozenset({"busy", "thanks", "greeting"})
 _ONE_LETTER = frozenset("nyrt")
@@ -75,7 +75,7 @@ def _command(said: Message, question: Question) -> Intent | None:
     if question.scale is Scale.YESNO and question.survey_open and said.text in _ONE_LETTER:
         return None
     command = command_of_bare(
-        bare(said.text),
+        bare_of_folded(said.text),
         language=question.language,
         country=question.country,
         opted_out=question.opted_out,
@@ -124,7 +124,7 @@ def _scored(rating: Rating, felt: Felt) -> _Decision:
 
 def _beyond(rating: Rating, felt: Felt) -> tuple[Category, ...]:
     """What is said beyond the rating; a bare level word says nothing beyond it."""
-    if rating.whole:
+    if rating.whole or rating.adds_nothing:
         return ()
     if rating.level is not None and rating.confidence < NEEDS_PERSON_BELOW:
         return (Category.COMPLAINT, Category.PRAISE)
@@ -191,7 +191,8 @@ def _of_level(level: float, because: str) -> _Decision:
 
 _SATISFIED = re.compile(r"不?满意|不满(?!\d)|\b(?:dis|un)?satisfied\b|\b(?:un)?happy\b")
 _SAID_SORRY = re.compile(
-    r"(?:不好意思|对不起|抱歉)?[,， ]*(?:打|写|按|点|选|回|发|输|说|弄|搞|看)?错了?(?=[,，。 :!]|应该|是|$|\d)|不对|手误|手滑"
+    r"(?:不好意思|对不起|抱歉)?[,， ]*(?:打|写|按|点|选|回|发|输|说|弄|搞|看)错了?(?=[,，。 :!]|应该|是|$|\d)"
+    r"|不对|手误|手滑"
     r"|\b(?:sorry|oops|mistake|mistyped|wrong (?:button|number|one)|typo|i meant)\b"
 )
 

@@ -1,7 +1,7 @@
 """How a free text feels, where words and rules do not decide: a small linear model over pieces of the text.
 
 The weights are package data (`words/sentiment.<language>.gz`, made by tools/train_sentiment.py, described in
-words/sentiment.md). The sum of the weights of all pieces, scaled by the number of pieces, is the answer; the pieces that
+words/sentiment.md). The sum of the weights of all pieces, rare ones counting more, is the answer; the pieces that
 weighed most are its reasons. The model never overrules a stated rating.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from math import log1p, sqrt, tanh
 
 from messages.reading.feelings import Felt
@@ -32,10 +33,16 @@ class Feeling:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """For each piece its weight and how rare it is; `#...` are weights of what the rules found."""
+    """For each piece its weight (in units of `scale`) and how rare it is, packed in one whole number to save memory;
+    `#...` are weights of what the rules found."""
 
     bias: float
-    weights: Mapping[str, tuple[float, int]]
+    scale: float
+    packed: Mapping[str, int]
+
+
+_RARITY_BITS = 8
+_RARITY = (1 << _RARITY_BITS) - 1
 
 
 def pieces(text: str, language: str) -> set[str]:
@@ -56,7 +63,7 @@ def _runs(text: str) -> set[str]:
 def _words_and_parts(text: str) -> set[str]:
     words = _TOKENS.findall(_DIGITS.sub("0", text))
     found = set(words)
-    found.update([f"{a} {b}" for a, b in zip(words, words[1:], strict=False)])
+    found.update([f"{a} {b}" for a, b in pairwise(words)])
     found.update([f"{a} {b} {c}" for a, b, c in zip(words, words[1:], words[2:], strict=False)])
     for word in set(words):
         part = f"_{word}_"
@@ -94,22 +101,22 @@ def model(language: str) -> Model | None:
 def read_model(lines: Sequence[str]) -> Model:
     """A line with scale and bias, then weight, rarity and piece on each line."""
     scale, bias = (float(value) for value in lines[0].split("\t"))
-    weights = {}
+    packed = {}
     for line in lines[1:]:
         weight, rarity, piece = line.split("\t", 2)
-        weights[piece] = (int(weight) * scale, int(rarity))
-    return Model(bias, weights)
+        packed[piece] = int(weight) << _RARITY_BITS | int(rarity)
+    return Model(bias, scale, packed)
 
 
-def weigh(trained: Model, found: set[str], found_marks: Mapping[str, float]) -> tuple[float, list[tuple[float, str]]]:
+def weigh(trained: Model, found: set[str], found_marks: Mapping[str, float]) -> tuple[float, list[tuple[int, str]]]:
     """The sum for and against, and what each known piece adds to it before scaling."""
-    weights = trained.weights
-    known = [(weights[piece], piece) for piece in found if piece in weights]
-    length = sqrt(sum(rarity * rarity for (_, rarity), _ in known)) or 1.0
-    parts = [(weight * rarity, piece) for (weight, rarity), piece in known]
-    total = trained.bias + sum(part for part, _ in parts) / length
+    packed = trained.packed
+    known = [(packed[piece], piece) for piece in found if piece in packed]
+    length = sqrt(sum((both & _RARITY) ** 2 for both, _ in known)) or 1.0
+    parts = [((both >> _RARITY_BITS) * (both & _RARITY), piece) for both, piece in known]
+    total = trained.bias + trained.scale * sum(part for part, _ in parts) / length
     for name, value in found_marks.items():
-        total += weights.get(name, (0.0, 0))[0] * value
+        total += trained.scale * (packed.get(name, 0) >> _RARITY_BITS) * value
     return total, parts
 
 
@@ -121,11 +128,11 @@ def feeling_of(text: str, language: str, felt: Felt) -> Feeling | None:
     total, parts = weigh(trained, pieces(text, language), marks(felt))
     if not parts:
         return None
-    value = tanh(total / 2)
+    value = tanh(total)
     return Feeling(round(value, 3), _heaviest(sorted(parts), value))
 
 
-def _heaviest(known: list[tuple[float, str]], value: float) -> tuple[str, ...]:
+def _heaviest(known: list[tuple[int, str]], value: float) -> tuple[str, ...]:
     """Up to three pieces that pulled the way it went, none inside another."""
     ranked = reversed(known) if value > 0 else iter(known)
     chosen: list[str] = []

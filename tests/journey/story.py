@@ -55,11 +55,11 @@ class Story:
 
     def reply(self, text: str, phone: str = PHONE, *, id_: str = "", read: bool = True) -> bool:
         """The customer types; whether it was stored as something new."""
-        self._count += 1
+        typed = self.simulator.type(phone, text)
         stored = replies.receive(
             self.runtime,
             provider="simulator",
-            provider_message_id=id_ or f"in{self._count}",
+            provider_message_id=id_ or typed.id,
             channel="sms",
             from_address=phone,
             body=text,
@@ -105,7 +105,8 @@ class Story:
         """A purchase on Monday 2 November; its survey arrived a week later at nine."""
         self.at("2026-11-02 12:00")
         self.purchase()
-        self.live_until("2026-11-09 09:00")
+        self.at("2026-11-09 09:00")
+        self.work()
         assert len(self.texts()) == 1
 
     def unhappy(self, text: str = "2 等太久了") -> TicketRow:

@@ -1,11 +1,14 @@
 """Steps 1 and 2: what comes twice changes nothing, a good row beside a bad one is kept, and plans follow the policy."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.journey import intake
 from bot.journey.intake import CustomerIn, EventIn
+from bot.journey.outreach import prepare_due
+from bot.runtime import Dice
 from bot.store.tables import (
     ContactPointRow,
     CustomerRow,
@@ -196,13 +199,11 @@ def test_cancelling_an_event_cancels_its_steps_and_says_why(story: Story) -> Non
     story.live_until("2026-10-20 00:00")
     assert story.follow_up("purchase").state == "cancelled"
     assert story.told("cancelled") == ["cancelled: order voided"]
-    assert story.texts() == ["greeting"] or all("电饭煲" not in text for text in story.texts())
+    assert not any("电饭煲" in text for text in story.texts())
 
 
 def test_cancelling_an_event_stops_the_text_that_waits_in_the_outbox(story: Story) -> None:
     # given a survey that was rendered just as its window closed: it waits in the outbox
-    from bot.journey.outreach import prepare_due
-
     story.customer()
     story.at("2026-11-02 12:00")
     story.purchase(id_="p1")
@@ -251,7 +252,7 @@ def test_the_same_phone_told_by_several_at_once_is_one_customer(story: Story) ->
     outcomes = side_by_side(*[lambda source=f"s{n}": tell(source) for n in range(4)])  # type: ignore[misc]
     assert not raised(outcomes)
     assert len(story.rows(CustomerRow)) == 1
-    assert {result.row_id for (result,) in outcomes} == {1}
+    assert {result.row_id for (result,) in outcomes} == {story.person().id}
 
 
 def test_two_rows_of_one_file_with_the_same_phone_are_one_customer(story: Story) -> None:
@@ -357,10 +358,6 @@ def test_two_planners_at_once_draw_one_sample(story: Story) -> None:
     story.at("2026-11-30 08:00")
 
     # when several planners with dice of their own plan at once
-    from dataclasses import replace
-
-    from bot.runtime import Dice
-
     runtimes = [replace(story.runtime, dice=Dice(seed)) for seed in range(4)]
     outcomes = side_by_side(*[lambda each=each: intake.plan_occasions(each) for each in runtimes])  # type: ignore[misc]
 

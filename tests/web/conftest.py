@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from house import House, Serve, empty_database, serving
+from tests.web.house import House, Serve, empty_database, serving
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi.routing import APIRoute
-from house import LI, House, Serve, fields_of
+from tests.web.house import LI, House, Serve, fields_of
 from pydantic import SecretStr
 from sqlmodel import Session, select
 from starlette.requests import Request

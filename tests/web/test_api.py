@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 import pytest
-from house import LI, TOKEN, House, Serve
+from tests.web.house import LI, TOKEN, House, Serve
 
 from bot.web.api import ROWS
 

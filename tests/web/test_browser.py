@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from house import LI, SUN, House
+from tests.web.house import LI, SUN, House
 
 pytestmark = pytest.mark.browser
 playwright = pytest.importorskip("playwright.sync_api", reason="no browser tests: playwright is not installed")

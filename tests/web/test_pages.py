@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from house import LI, SUN, WANG, ZHOU, House, Serve, fields_of
+from tests.web.house import LI, SUN, WANG, ZHOU, House, Serve, fields_of
 from sqlmodel import select
 
 from bot.store.tables import AnswerRow, InboundRow, SurveyRow, TicketRow
@@ -188,6 +188,15 @@ def test_more_answers_and_words_may_follow_until_the_survey_closes(visitor: Visi
     assert "都记下了" in last.text
     assert answers(house) == {"overall": 5, "quality": 4, "price": 3}
     assert "壶嘴很好用" in visitor.read("/customer/1")
+
+
+def test_unclear_words_on_the_page_are_kept_and_never_asked_about_by_text(
+    visitor: Visitor, house: House, link: str
+) -> None:
+    texts = len(house.phone(LI))
+    visitor.client.post(link, data={"step": "more", "comment": "哦哦那个啥"})
+    assert answers(house) == {"comment": None}
+    assert len(house.phone(LI)) == texts
 
 
 def test_a_low_tap_is_answered_with_a_promise_and_opens_one_ticket(visitor: Visitor, house: House, link: str) -> None:

@@ -18,7 +18,7 @@ def labelled() -> Iterator[Any]:
         yield pytest.param(row, id=f"{row['tag']}-{row['id']}")
 
 
-@pytest.mark.parametrize("row", labelled())
+@pytest.mark.parametrize("row", list(labelled()))
 def test_a_labelled_reply_is_read_as_its_label_says(row: dict[str, Any]) -> None:
     expect = row["expect"]
     question = Question(Scale(row["question_scale"]), language=row["lang"], n_questions=row.get("n_questions", 1))

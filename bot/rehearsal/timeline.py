@@ -1,0 +1,114 @@
+"""What a rehearsal prints: the trail as lines of the contract, and lines that were expected (DESIGN 9)."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlmodel import Session
+
+from bot.rehearsal.stage import Stage
+from bot.store import follow_ups, inbound, messages, tickets, trail
+from bot.store.tables import TrailRow
+
+HIDDEN = frozenset({"event", "survey", "ignored", "comment"})
+"""Lines of the trail that a timeline leaves out."""
+
+
+def timeline_of(stage: Stage) -> list[dict[str, Any]]:
+    """The trail as lines of the contract, oldest first (DESIGN 9)."""
+    lines: list[dict[str, Any]] = []
+    seen = 0
+    with stage.runtime.db.read() as session:
+        while batch := trail.after(session, seen, limit=2000):
+            seen = batch[-1].id
+            lines.extend(_lines(stage, session, [row for row in batch if row.what not in HIDDEN]))
+    return sorted(lines, key=lambda line: line["at"])
+
+
+def _lines(stage: Stage, session: Session, rows: Sequence[TrailRow]) -> Iterator[dict[str, Any]]:
+    texts = messages.by_ids(session, [row.message_id for row in rows if row.message_id])
+    said = inbound.by_ids(session, [row.data["inbound"] for row in rows if "inbound" in row.data])
+    for row in rows:
+        line: dict[str, Any] = {"at": row.at.astimezone(stage.zone).isoformat(), "what": row.what}
+        if row.customer_id:
+            line["customer"] = stage.names.get(row.customer_id, str(row.customer_id))
+        for name, value in (("program", row.program_id), ("flow", row.flow), ("ticket", row.ticket_id)):
+            if value:
+                line[name] = value
+        for name, value in row.data.items():
+            if name in ("inbound", "event", "zone") or value in (None, "", [], 0):
+                continue
+            line[name] = _local(stage, value) if name in ("due", "call_before", "at") else value
+        if "at" in row.data:
+            line["ping_at"] = _local(stage, row.data["at"])
+            line["at"] = row.at.astimezone(stage.zone).isoformat()
+        if row.message_id in texts:
+            line["channel"] = texts[row.message_id].channel
+            line["text"] = texts[row.message_id].body
+        if row.data.get("inbound") in said:
+            line["text"] = said[row.data["inbound"]].body
+        line["because"] = row.because
+        yield line
+
+
+def _local(stage: Stage, value: Any) -> Any:
+    try:
+        return datetime.fromisoformat(value).astimezone(stage.zone).isoformat()
+    except (TypeError, ValueError):
+        return value
+
+
+def counts(stage: Stage) -> dict[str, int]:
+    """How many messages by state, replies, tickets by state."""
+    with stage.runtime.db.read() as session:
+        states = messages.counts_by_state(session)
+        return {
+            "messages": sum(states.get(state, 0) for state in ("accepted", "sent", "delivered")),
+            "replies": inbound.count(session),
+            "tickets": sum(tickets.counts_by_state(session).values()),
+            "follow-ups": follow_ups.count(session),
+        }
+
+
+def unmet(expect: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> Iterator[str]:
+    """Expectations that no line fulfils. Each names fields of a line; `text` and `because` may be parts of it.
+
+    `not: true` means that no such line may be there, `times: 3` that exactly three are.
+    """
+    for number, wanted in enumerate(expect, start=1):
+        fields = {name: value for name, value in wanted.items() if name not in ("not", "times")}
+        found = [line for line in lines if all(_matches(line, name, value, zone) for name, value in fields.items())]
+        if wanted.get("not"):
+            if found:
+                yield f"expect[{number}] {fields}: came at {found[0]['at']}"
+        elif "times" in wanted:
+            if len(found) != wanted["times"]:
+                yield f"expect[{number}] {fields}: {len(found)} lines instead of {wanted['times']}"
+        elif not found:
+            near = [
+                line for line in lines if all(line.get(n) == fields[n] for n in ("what", "customer") if n in fields)
+            ]
+            hint = "; ".join(f"{line['at']} {line.get('flow', '')} {line['because']}" for line in near[:5])
+            yield f"expect[{number}] {fields}: no such line{f' (there are: {hint})' if hint else ''}"
+
+
+def _matches(line: Mapping[str, Any], name: str, wanted: Any, zone: ZoneInfo) -> bool:
+    value = line.get(name)
+    if name in ("text", "because"):
+        return str(wanted) in str(value or "")
+    if name in ("at", "due", "call_before", "ping_at"):
+        return value is not None and _same_time(str(value), str(wanted), zone)
+    if isinstance(wanted, list):
+        return isinstance(value, list) and sorted(map(str, value)) == sorted(map(str, wanted))
+    return bool(value == wanted)
+
+
+def _same_time(value: str, wanted: str, zone: ZoneInfo) -> bool:
+    """To the minute; a date alone means that day, a time without an offset is local."""
+    at = datetime.fromisoformat(value).astimezone(zone)
+    if len(wanted) == 10:
+        return at.date() == date.fromisoformat(wanted)
+    other = datetime.fromisoformat(wanted)
+    other = other if other.tzinfo else other.replace(tzinfo=zone)
+    return at.replace(second=0, microsecond=0) == other.astimezone(zone).replace(second=0, microsecond=0)

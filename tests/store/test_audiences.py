@@ -1,0 +1,135 @@
+"""An audience chooses the same customers in Python and in SQL, on both databases, whatever their attributes hold."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Date, literal, select, text
+
+from bot.journey.subject import facts_of
+from bot.store.audiences import condition
+from bot.store.db import Database
+from bot.store.rows import table_of
+from bot.store.tables import CustomerRow, EnrolmentRow
+from flows.audience import All, AnyOf, Compare, Holds, Not, Predicate, Within, holds, parse_predicate
+from tests.store.conftest import NOW
+
+TODAY = date(2026, 9, 28)
+FIELDS = ("class", "activity_count", "activity_total", "days_since_activity", "city", "age", "vip")
+TEXTS = ("", "a", "A", "b", "Z", "ä", "上海", "北京", "true", "1", "1.0", "é", "\U0001f600", "'", '"', "%", "a b", " a")
+texts = st.sampled_from(TEXTS) | st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=6)
+numbers = st.integers(-1000, 1000) | st.sampled_from((0.5, -0.5, 1e6, -2.25, 0.1, 1e-9)) | st.floats(-1e9, 1e9, width=32)
+flags = st.booleans()
+anything = texts | numbers | flags
+attributes = st.dictionaries(
+    st.sampled_from(("city", "age", "vip", "activity_count")),
+    anything | st.none() | st.lists(st.integers(), max_size=2) | st.dictionaries(st.just("x"), st.integers()),
+    max_size=4,
+)
+people = st.fixed_dictionaries(
+    {
+        "class": st.none() | st.sampled_from(("vip", "lost", "VIP", "上海")),
+        "on": st.none() | st.dates(TODAY - timedelta(days=800), TODAY + timedelta(days=3)),
+        "count": st.integers(0, 5),
+        "total": st.integers(-20, 20).map(float) | st.just(99.5),
+        "attributes": attributes,
+    }
+)
+compares = st.builds(Compare, st.sampled_from(FIELDS), st.sampled_from(("==", "!=", "<", "<=", ">", ">=")), anything)
+withins = st.builds(Within, st.sampled_from(FIELDS), st.lists(anything, max_size=3).map(tuple))
+leaves = compares | withins | st.builds(Holds, st.sampled_from(FIELDS))
+predicates: st.SearchStrategy[Predicate] = st.recursive(
+    leaves,
+    lambda inner: (
+        st.builds(Not, inner)
+        | st.builds(All, st.lists(inner, max_size=3).map(tuple))
+        | st.builds(AnyOf, st.lists(inner, max_size=3).map(tuple))
+    ),
+    max_leaves=5,
+)
+
+
+@pytest.fixture
+def chooses(db: Database) -> Callable[[list[dict[str, Any]], Predicate], tuple[set[int], set[int]]]:
+    """Put these people into the tables; whom the predicate chooses, (in Python, in SQL)."""
+
+    def choose(given_people: list[dict[str, Any]], predicate: Predicate) -> tuple[set[int], set[int]]:
+        customer, enrolment = table_of(CustomerRow), table_of(EnrolmentRow)
+        with db.write() as session:
+            session.execute(text("DELETE FROM enrolment"))
+            session.execute(text("DELETE FROM customer"))
+            rows = []
+            for each in given_people:
+                row = CustomerRow(attributes=each["attributes"], created_at=NOW)
+                session.add(row)
+                session.flush()
+                enrolled = EnrolmentRow(
+                    customer_id=row.id,
+                    program_id="p",
+                    class_=each["class"],
+                    activity_on=each["on"],
+                    activity_count=each["count"],
+                    activity_total=each["total"],
+                )
+                session.add(enrolled)
+                rows.append((row, enrolled))
+            session.flush()
+            in_python = {row.id for row, enrolled in rows if holds(predicate, facts_of(row, enrolled).facts(TODAY))}
+            meant = condition(session.get_bind().dialect.name, predicate, literal(TODAY, Date))
+            found = session.execute(
+                select(customer.c.id).join(enrolment, enrolment.c.customer_id == customer.c.id).where(meant)
+            )
+            return in_python, set(found.scalars())
+
+    return choose
+
+
+ANYBODY = {"class": None, "on": None, "count": 0, "total": 0.0, "attributes": {}}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(given_people=st.lists(people, min_size=1, max_size=5), predicate=predicates)
+@example([ANYBODY], Not(Compare("city", "==", "a")))
+@example([{**ANYBODY, "attributes": {"city": None}}], Not(Compare("city", "!=", "a")))
+@example([{**ANYBODY, "attributes": {"vip": True, "age": 1}}], AnyOf((Compare("vip", "==", 1), Compare("age", "==", True))))
+@example([{**ANYBODY, "attributes": {"age": "1"}}], Compare("age", ">=", 0))
+@example([{**ANYBODY, "attributes": {"age": 1}}], Compare("age", "==", 1.0))
+@example([{**ANYBODY, "attributes": {"city": "Z"}}], Compare("city", "<", "a"))
+@example([{**ANYBODY, "attributes": {"city": "ä"}}], Compare("city", ">", "z"))
+@example([{**ANYBODY, "class": "VIP"}], Compare("class", "==", "vip"))
+@example([{**ANYBODY, "on": TODAY}], Compare("days_since_activity", "==", 0))
+@example([{**ANYBODY, "attributes": {"activity_count": 7}}], Compare("activity_count", "==", 7))
+@example([ANYBODY], All(()))
+@example([ANYBODY], AnyOf(()))
+@example([ANYBODY], Within("class", ()))
+def test_python_and_sql_choose_the_same_customers(
+    chooses: Callable[..., tuple[set[int], set[int]]], given_people: list[dict[str, Any]], predicate: Predicate
+) -> None:
+    in_python, in_sql = chooses(given_people, predicate)
+    assert in_sql == in_python
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [
+        "class == 'lost' and not leader_introduced",
+        "city in ['Beijing', '上海'] or age >= -1",
+        "not (activity_total >= 100 and days_since_activity < 30)",
+        "vip == true and age != -2.5",
+    ],
+)
+def test_audiences_as_programs_write_them_choose_the_same(
+    chooses: Callable[..., tuple[set[int], set[int]]], audience: str
+) -> None:
+    given_people = [
+        ANYBODY,
+        {**ANYBODY, "class": "lost", "attributes": {"leader_introduced": True}},
+        {**ANYBODY, "class": "lost", "attributes": {"leader_introduced": False, "city": "上海"}},
+        {**ANYBODY, "on": TODAY - timedelta(days=29), "total": 100.0, "attributes": {"age": -1, "vip": True}},
+    ]
+    in_python, in_sql = chooses(given_people, parse_predicate(audience))
+    assert in_sql == in_python
+    assert 0 < len(in_python) < 4
