@@ -233,7 +233,7 @@ def _question(talk: Conversation, customer: CustomerRow, reply: InboundRow) -> Q
 
 
 def levels_of(question: ProgramQuestion, language: str) -> tuple[str, ...]:
-    """The words that were offered, best first; a five-level question offers the five levels unless it says otherwise."""
+    """The words that were offered, best first; a five-level question offers the five levels unless it says more."""
     if question.levels:
         return question.levels.get(language) or next(iter(question.levels.values()))
     return wording.level_words(language) if question.scale is Scale.LEVEL5 else ()

@@ -301,7 +301,7 @@ def note_receipt(runtime: Runtime, attempt_id: str, state: MessageState, provide
 
 
 async def reconcile(runtime: Runtime, limit: int = 100) -> int:
-    """Resolve what is in doubt: a copy at the provider is proof; after the fence and two empty looks the purpose decides.
+    """Resolve what is in doubt: a copy at the provider is proof; after fence and two empty looks the purpose decides.
 
     Killed in the middle, it simply runs again: every step is idempotent.
     """

@@ -148,7 +148,7 @@ def variables_for(
 
 
 def _declared(program: Program, customer: CustomerRow) -> dict[str, Any]:
-    """What the program's events and attributes may say: known by name, missing until an event or the customer says it."""
+    """What the program's events and attributes may say: known by name, missing until somebody says it."""
     fields = {name: None for event in program.events.values() for name in event.fields}
     return {**fields, **{name: customer.attributes.get(name) for name in program.attributes}}
 

@@ -60,7 +60,7 @@ def rehearse(
 
 
 def _with_overrides(scenario: Scenario, texts: Mapping[str, str]) -> dict[str, str]:
-    """The programs' YAML with the scenario's overrides: `field: value` or, with several programs, `id: {field: value}`."""
+    """The programs' YAML with overrides: `field: value` or, with several programs, `id: {field: value}`."""
     by_program: dict[str, dict[str, Any]] = {file: {} for file in texts}
     ids = {load_program(text, file).id: file for file, text in texts.items()}
     for name, value in scenario.overrides.items():

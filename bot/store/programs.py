@@ -94,7 +94,7 @@ def add_template(session: Session, template: Template, now: datetime, author: st
 
 
 def templates_in_force(session: Session) -> Sequence[TemplateVersionRow]:
-    """The newest approved version of each template; an edited one wins over a shipped one, whatever came later (R103)."""
+    """The newest approved version of each template; an edited one wins over any shipped one (R103)."""
     statement = (
         select(TemplateVersionRow).where(TemplateVersionRow.state == "approved").order_by(col(TemplateVersionRow.id))
     )

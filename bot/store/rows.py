@@ -189,7 +189,8 @@ def _rows_by(model: type[SQLModel], name: str) -> Any:
 def for_update(session: Session, statement: Select[Any], *, skip_locked: bool = False) -> Select[Any]:
     """Lock what is selected on PostgreSQL; SQLite has one writer and needs nothing.
 
-    NO KEY UPDATE: rows that refer to a locked one may still be added, or a sender and a reader would wait for each other.
+    NO KEY UPDATE: rows that refer to a locked one may still be added; else a sender and a reader would wait for each
+    other.
     """
     if _dialect(session) == "sqlite":
         return statement

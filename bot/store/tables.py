@@ -117,7 +117,7 @@ class CustomerRow(SQLModel, table=True):
 
 
 class CustomerKeyRow(SQLModel, table=True):
-    """What other systems call a customer; one customer may have several keys, since the same phone is the same customer."""
+    """What other systems call a customer; several keys may be one customer, since the same phone is the same one."""
 
     __tablename__ = "customer_key"
     __table_args__ = (UniqueConstraint("source", "external_id"),)
@@ -541,7 +541,7 @@ class PingRow(SQLModel, table=True):
 
 
 class TrailRow(SQLModel, table=True):
-    """One line for each decision about a customer, and why. Set-based planning writes one with customer 0 and counts."""
+    """One line for each decision about a customer, and why; set-based planning writes one, customer 0, with counts."""
 
     __tablename__ = "trail"
     __table_args__ = (Index("trail_by_customer", "customer_id", "id"),)

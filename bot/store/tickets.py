@@ -167,7 +167,7 @@ def pings_of(session: Session, ticket_id: int) -> Sequence[PingRow]:
 
 
 def pinged(session: Session, roles: Sequence[str]) -> set[int]:
-    """Tickets of which somebody with one of these roles (`leader`, or `auto_repair:leader`) has a ping to acknowledge."""
+    """Tickets of which one of these roles (`leader`, or `auto_repair:leader`) has a ping to acknowledge."""
     statement = (
         select(PingRow.role, TicketRow.program_id, TicketRow.id)
         .join(TicketRow, col(TicketRow.id) == col(PingRow.ticket_id))

@@ -11,7 +11,7 @@ from bot.store.tables import TrailRow
 
 
 def line(at: datetime, what: str, because: str, **known: Any) -> dict[str, Any]:
-    """One line of the trail as values; `known`: customer_id, program_id, flow, follow_up_id, message_id, ticket_id, data."""
+    """One line as values; `known`: customer_id, program_id, flow, follow_up_id, message_id, ticket_id, data."""
     blank = {
         "customer_id": 0,
         "program_id": "",

@@ -43,7 +43,9 @@ class Story:
         assert not result.faults, result.faults
         return result.row_id
 
-    def event(self, type_: str, customer: str = "c1", *, id_: str = "", at: str = "", matter: str = "", **data: Any) -> Result:
+    def event(
+        self, type_: str, customer: str = "c1", *, id_: str = "", at: str = "", matter: str = "", **data: Any
+    ) -> Result:
         """Something happens, now unless said otherwise."""
         self._count += 1
         instant = shanghai(at) if at else self.clock.now()

@@ -36,7 +36,9 @@ def test_the_ladder_climbs_until_somebody_acts(staffed: Story) -> None:
     staffed.live_until("2026-11-14 12:00")
 
     # then each rung was told at its time, in staff hours
-    rungs = [(at, step, role) for at, step, role, state in staffed.pings() if step != "passed on" and state != "planned"]
+    rungs = [
+        (at, step, role) for at, step, role, state in staffed.pings() if step != "passed on" and state != "planned"
+    ]
     assert rungs == [
         ("11-09 09:10", "0%", "service"),
         ("11-10 21:10", "50%", "service"),
@@ -274,7 +276,7 @@ def test_who_opted_out_is_not_asked_again(staffed: Story) -> None:
 
 @pytest.fixture
 def patient(story: Story) -> Story:
-    """A patient whose survey has arrived, Monday 5 October is a holiday: Thursday 8 October at ten; a doctor, a manager."""
+    """A patient whose survey has arrived after the holiday, Thursday 8 October at ten; a doctor, a manager."""
     story.hire("林医生", "attending_doctor", phone=OWNER)
     story.hire("吴经理", "manager", phone=MANAGER)
     story.hire("院长", "top_manager", phone=TOP)

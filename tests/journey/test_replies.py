@@ -152,7 +152,12 @@ def test_a_low_answer_is_answered_within_a_minute_and_opens_exactly_one_ticket(a
 
     # and one ticket is open for the owner, who is pinged at once
     ticket = asked.one(TicketRow)
-    assert (ticket.state, ticket.kind, ticket.owner_role, ticket.words) == ("open", "low_score", "service", "2 等太久了")
+    assert (ticket.state, ticket.kind, ticket.owner_role, ticket.words) == (
+        "open",
+        "low_score",
+        "service",
+        "2 等太久了",
+    )
     assert (local(ticket.due_at), local(ticket.call_before)) == ("2026-11-12 09:10", "2026-11-12 09:10")
     assert asked.pings()[0] == ("11-09 09:10", "0%", "service", "sent")
     (ping,) = asked.rows(MessageRow, purpose="staff")
@@ -539,9 +544,7 @@ def test_words_for_an_old_ticket_reach_the_new_one(asked: Story) -> None:
     assert "还是坏的" not in first.words
 
 
-def test_a_reply_and_a_close_at_once_lose_no_complaint(
-    asked: Story, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reply_and_a_close_at_once_lose_no_complaint(asked: Story, monkeypatch: pytest.MonkeyPatch) -> None:
     """Staff close a ticket while a complaint of the same customer is read: it is on an open ticket afterwards."""
     from bot.journey import callbacks
     from bot.store import tickets

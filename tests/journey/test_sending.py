@@ -359,7 +359,9 @@ def test_a_text_that_cannot_be_made_stops_nobody_elses(story: Story) -> None:
     story.at("2026-11-09 10:00")
     story.event("repair_paid", "c2", at="2026-11-06 09:00", vehicle="蓝色轿车")
     with story.runtime.db.write() as session:
-        bad = next(row for row in story.rows(TemplateVersionRow, language="zh") if row.key == "retail_aftersales/purchase")
+        bad = next(
+            row for row in story.rows(TemplateVersionRow, language="zh") if row.key == "retail_aftersales/purchase"
+        )
         session.add(
             TemplateVersionRow(
                 key=bad.key,
@@ -643,7 +645,9 @@ def test_a_receipt_of_failure_makes_the_follow_up_unreachable(story: Story) -> N
 
 def test_two_dispatchers_at_once_never_send_one_message_twice(story: Story) -> None:
     # given forty surveys that are due
-    rows = [intake.CustomerIn(f"c{n}", "李敏", f"+86139000002{n:02}", programs=("retail_aftersales",)) for n in range(40)]
+    rows = [
+        intake.CustomerIn(f"c{n}", "李敏", f"+86139000002{n:02}", programs=("retail_aftersales",)) for n in range(40)
+    ]
     intake.accept_customers(story.runtime, "test", rows)
     story.at("2026-11-02 12:00")
     events = [intake.EventIn(f"p{n}", "purchase", f"c{n}", story.clock.now(), {}) for n in range(40)]

@@ -21,7 +21,9 @@ TODAY = date(2026, 9, 28)
 FIELDS = ("class", "activity_count", "activity_total", "days_since_activity", "city", "age", "vip")
 TEXTS = ("", "a", "A", "b", "Z", "ä", "上海", "北京", "true", "1", "1.0", "é", "\U0001f600", "'", '"', "%", "a b", " a")
 texts = st.sampled_from(TEXTS) | st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=6)
-numbers = st.integers(-1000, 1000) | st.sampled_from((0.5, -0.5, 1e6, -2.25, 0.1, 1e-9)) | st.floats(-1e9, 1e9, width=32)
+numbers = (
+    st.integers(-1000, 1000) | st.sampled_from((0.5, -0.5, 1e6, -2.25, 0.1, 1e-9)) | st.floats(-1e9, 1e9, width=32)
+)
 flags = st.booleans()
 anything = texts | numbers | flags
 attributes = st.dictionaries(
@@ -94,7 +96,9 @@ ANYBODY = {"class": None, "on": None, "count": 0, "total": 0.0, "attributes": {}
 @given(given_people=st.lists(people, min_size=1, max_size=5), predicate=predicates)
 @example([ANYBODY], Not(Compare("city", "==", "a")))
 @example([{**ANYBODY, "attributes": {"city": None}}], Not(Compare("city", "!=", "a")))
-@example([{**ANYBODY, "attributes": {"vip": True, "age": 1}}], AnyOf((Compare("vip", "==", 1), Compare("age", "==", True))))
+@example(
+    [{**ANYBODY, "attributes": {"vip": True, "age": 1}}], AnyOf((Compare("vip", "==", 1), Compare("age", "==", True)))
+)
 @example([{**ANYBODY, "attributes": {"age": "1"}}], Compare("age", ">=", 0))
 @example([{**ANYBODY, "attributes": {"age": 1}}], Compare("age", "==", 1.0))
 @example([{**ANYBODY, "attributes": {"city": "Z"}}], Compare("city", "<", "a"))

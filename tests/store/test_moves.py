@@ -55,7 +55,10 @@ def test_a_move_writes_its_facts_together_with_the_state(db: Database, add: Call
     with db.write() as session:
         assert move(session, FollowUpRow, row.id, FollowUpState.CANCELLED, reason="order voided")
         assert not move(session, FollowUpRow, row.id, FollowUpState.EXPIRED, reason="too late")
-    assert (stored(db, FollowUpRow, row.id).state, stored(db, FollowUpRow, row.id).reason) == ("cancelled", "order voided")
+    assert (stored(db, FollowUpRow, row.id).state, stored(db, FollowUpRow, row.id).reason) == (
+        "cancelled",
+        "order voided",
+    )
 
 
 def test_many_move_in_pieces_and_those_that_cannot_stay(db: Database, add: Callable[..., Any]) -> None:

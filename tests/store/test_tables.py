@@ -55,7 +55,9 @@ def test_the_checks_of_the_migrations_are_those_of_the_code(db: Database) -> Non
             found = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'table'")).all()
         else:
             found = connection.execute(
-                text("SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c'")
+                text(
+                    "SELECT conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c'"
+                )
             ).all()
     there = {(name.split(".")[-1].strip('"'), word) for name, sql in found for word in sql.split("'")[1::2]}
     assert wanted - there == set()
@@ -156,7 +158,9 @@ def test_a_row_of_nobody_never_gets_in(add: Add) -> None:
 # ----- instants
 
 
-@pytest.mark.parametrize("zone", [UTC, ZoneInfo("Asia/Shanghai"), ZoneInfo("America/St_Johns"), timezone(timedelta(hours=-11))])
+@pytest.mark.parametrize(
+    "zone", [UTC, ZoneInfo("Asia/Shanghai"), ZoneInfo("America/St_Johns"), timezone(timedelta(hours=-11))]
+)
 def test_an_instant_comes_back_as_the_same_instant_in_utc(db: Database, add: Add, zone: Any) -> None:
     at = datetime(2026, 11, 2, 1, 30, 0, 123456, tzinfo=zone)
     row = add(MessageRow, due_at=at)

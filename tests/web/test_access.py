@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from fastapi.routing import APIRoute
-from tests.web.house import LI, House, Serve, fields_of
 from pydantic import SecretStr
 from sqlmodel import Session, select
 from starlette.requests import Request
@@ -15,6 +14,7 @@ from bot.store import tables
 from bot.web import access
 from bot.web.access import Gate, Limit, local_path
 from bot.web.server import MODULES
+from tests.web.house import LI, House, Serve, fields_of
 
 PAGES = ("/", "/phones", f"/phone/{LI}", "/queue", "/customers", "/customer/1", "/forecast", "/town/figures")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.web.house import LI, TOKEN, House, Serve
 
 from bot.web.api import ROWS
+from tests.web.house import LI, TOKEN, House, Serve
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 NEW = {"source": "crm", "id": "c1", "name": "陈静", "phone": "13900000077", "programs": ["retail_aftersales"]}

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from tests.web.house import LI, House, fields_of
 
 from bot.channels.simulator import Simulator
 from bot.store import messages, trail
 from bot.store.tables import MessageRow, TrailRow
+from tests.web.house import LI, House, fields_of
 
 SUN_LI, ZHOU_WEI = 1, 2
 PAGES = ("/", "/phones", "/queue", "/customers", "/customer/1", "/forecast")

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from tests.web.house import LI, SUN, WANG, ZHOU, House, Serve, fields_of
 from sqlmodel import select
 
 from bot.store.tables import AnswerRow, InboundRow, SurveyRow, TicketRow
+from tests.web.house import LI, SUN, WANG, ZHOU, House, Serve, fields_of
 
 
 class Visitor:

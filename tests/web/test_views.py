@@ -4,7 +4,6 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from tests.web.house import LI, SUN, WANG, settle
 
 from bot.channels.simulator import Simulator
 from bot.clock import SimulatedClock
@@ -13,6 +12,7 @@ from bot.journey import replies
 from bot.runtime import Runtime
 from bot.store import tickets, trail, views
 from flows.states import TicketState
+from tests.web.house import LI, SUN, WANG, settle
 
 
 @pytest.fixture
