@@ -40,10 +40,10 @@ def main() -> None:
         app()
     except InputError as error:
         for fault in error.faults:
-            console.print(escape(_in_words(fault)), style="red", highlight=False)
+            console.print(escape(_in_words(fault)), style="red", highlight=False, soft_wrap=True)
         sys.exit(2)
     except (HuifangError, TemplateError) as error:
-        console.print(f"[red]{escape(str(error))}[/red]", highlight=False)
+        console.print(f"[red]{escape(str(error))}[/red]", highlight=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -131,7 +131,7 @@ def event(
     from bot.journey import intake
 
     runtime = open_runtime(read_settings())
-    row = intake.EventIn(id, type, customer, _instant(at, runtime), _fields(data or []), matter)
+    row = intake.EventIn(id, type, customer, _instant(at, runtime), _fields(data or [], _texts(runtime, type)), matter)
     result = intake.accept_events(runtime, source, [row])[0]
     if result.faults:
         raise InputError(result.faults)
@@ -153,8 +153,14 @@ def _instant(text: str | None, runtime: Any) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=runtime.shelf.in_force[0].program.time_zone)
 
 
-def _fields(pairs: list[str]) -> dict[str, Any]:
-    """field=value pairs; values that are JSON (numbers, true, false) are read as such."""
+def _texts(runtime: Any, event_type: str) -> set[str]:
+    """The fields of an event that are texts, also where a number is written in them."""
+    programs = [each.program for each in runtime.shelf.in_force if event_type in each.program.events]
+    return {name for each in programs for name, kind in each.events[event_type].fields.items() if kind == "text"}
+
+
+def _fields(pairs: list[str], texts: set[str]) -> dict[str, Any]:
+    """field=value pairs; values that are JSON (numbers, true, false) are read as such, unless the field is a text."""
     fields: dict[str, Any] = {}
     for pair in pairs:
         name, equals, value = pair.partition("=")
@@ -163,7 +169,7 @@ def _fields(pairs: list[str]) -> dict[str, Any]:
                 [{"field": "--data", "reason": f"{pair!r} has no =", "remedy": "write --data amount=99.5"}]
             )
         try:
-            fields[name] = json.loads(value)
+            fields[name] = value if name in texts else json.loads(value)
         except ValueError:
             fields[name] = value
     return fields
@@ -236,7 +242,7 @@ def rehearse(
             table.add_row(*(escape(str(cell)) for cell in cells))
         _out().print(table)
     for missing in outcome.unmet:
-        console.print(f"[red]not met[/red] {escape(missing)}", highlight=False)
+        console.print(f"[red]not met[/red] {escape(missing)}", highlight=False, soft_wrap=True)
     if outcome.unmet:
         raise typer.Exit(1)
 
@@ -308,7 +314,7 @@ def staff_list(json_: JsonOption = False) -> None:
         else:
             typer.echo(f"{member.id} {member.name}: {', '.join(member.roles)}")
     for program_id, role in missing_roles(runtime):
-        console.print(escape(f"nobody is {role} of {program_id}: add one with `huifang staff add`"), highlight=False)
+        console.print(escape(f"nobody is {role} of {program_id}: add one with `huifang staff add`"), highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -328,7 +334,7 @@ def check(
         except ProgramError as error:
             faults += len(error.faults)
             for fault in error.faults:
-                console.print(f"[red]{escape(str(fault))}[/red]", highlight=False)
+                console.print(f"[red]{escape(str(fault))}[/red]", highlight=False, soft_wrap=True)
         else:
             typer.echo(f"{name}: {program.id}, {len(program.flows)} flows, {len(program.surveys)} surveys: good")
     if faults:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
-from bot.journey.intake import selection_of
+from bot.journey.occasions import selection_of
 from bot.journey.wording import ask
 from bot.runtime import Runtime
 from bot.shelf import InForce

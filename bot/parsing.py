@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bot.errors import InputError
 from messages.reading import Question, Scale, read
@@ -18,7 +18,7 @@ class ParseLine(BaseModel):
     lang: str | None = None
     country: str | None = None
     opted_out: bool = False
-    n_questions: int = 1
+    n_questions: int = Field(1, ge=1, le=100)
     levels: tuple[str, ...] = ()
 
 

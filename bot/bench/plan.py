@@ -11,7 +11,7 @@ from bot.bench.measure import peak_megabytes, seconds
 from bot.bootstrap import simulated_runtime
 from bot.clock import SimulatedClock
 from bot.config import Settings
-from bot.journey.intake import plan_occasions
+from bot.journey.occasions import plan_occasions
 from bot.shelf import stock
 from bot.store.db import Database
 from bot.store.migrate import migrate

@@ -113,9 +113,13 @@ class Simulator:
             os.fsync(file.fileno())
 
     def _load(self, ledger: Path) -> None:
-        for line in ledger.read_text(encoding="utf-8").splitlines():
+        content = ledger.read_bytes()
+        for line in content.split(b"\n"):
             try:
                 text = Text(**json.loads(line))
             except (ValueError, TypeError):
                 continue  # the last line of a process that was killed while writing
             self._texts[text.address].append(text)
+        if content and not content.endswith(b"\n"):
+            with ledger.open("ab") as file:
+                file.write(b"\n")  # or the next text would be lost in the broken line

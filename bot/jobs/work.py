@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.journey import callbacks, intake, outreach, replies, sending
+from bot.journey import callbacks, occasions, outreach, replies, sending
 from bot.runtime import Runtime
 from bot.store.agenda import Agenda
 
@@ -24,7 +24,7 @@ class Work:
 
 WORK: tuple[Work, ...] = (
     Work("read replies", 1, replies.read_waiting, lambda _, agenda: agenda.unread),
-    Work("plan occasions", 60, intake.plan_occasions, lambda _, agenda: intake.next_planning(agenda)),
+    Work("plan occasions", 60, occasions.plan_occasions, lambda _, agenda: occasions.next_planning(agenda)),
     Work("prepare due follow-ups", 1, outreach.prepare_due, lambda _, agenda: agenda.follow_up),
     Work("send pings", 1, callbacks.send_due_pings, lambda _, agenda: agenda.ping),
     Work("dispatch", 1, sending.dispatch, lambda _, agenda: agenda.outbox),

@@ -1,8 +1,9 @@
-"""The story of one customer, to be read in this order: intake, outreach, sending, replies, callbacks; then apply.
+"""The story of one customer, to be read in this order: intake, occasions, outreach, sending, replies, callbacks, apply.
 
 Every step has one form: load facts, ask one pure function of `flows`, write the answer in one transaction.
 
-intake.py     1 event accepted once    2 follow-ups planned
+intake.py     1 event accepted once    2 its follow-ups planned
+occasions.py  2 what the calendar calls for planned, as sets
 outreach.py   3 due ones claimed, consent asked again, rendered
 sending.py    4 sent, one effect each; receipts noted, doubt resolved
 replies.py    5 reply stored once    6 read    7 scored

@@ -13,6 +13,10 @@ from flows.errors import Fault, ProgramError
 from flows.load import Source, read_yaml
 
 
+KINDS = ("event", "reply", "staff", "set", "delivery", "cancel")
+"""What a step of the script may be."""
+
+
 class Part(BaseModel):
     """A piece of a scenario; an unknown field is an error."""
 
@@ -101,6 +105,16 @@ class Step(Part):
     reason: str = ""
     attributes: dict[str, Any] = Field(default_factory=dict)
     fails: Literal["refuse", "lose", "lose_after", "never"] | bool | None = None
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """What it says: one of KINDS, unless somebody slipped; `set` and `delivery` may be left out beside their fields."""
+        given = set(self.model_fields_set)
+        if self.attributes:
+            given.add("set")
+        if self.fails is not None:
+            given.add("delivery")
+        return tuple(kind for kind in KINDS if kind in given)
 
 
 class Scenario(Part):

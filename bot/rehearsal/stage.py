@@ -17,12 +17,14 @@ from bot.jobs.simulated import advance, work_until_idle
 from bot.jobs.work import WORK, Work
 from bot.journey import callbacks, intake, replies
 from bot.rehearsal.crowd import Crowd as Answerers
-from bot.rehearsal.scenario import Crowd, Member, Person, Scenario, Step
+from bot.rehearsal.scenario import KINDS, Crowd, Member, Person, Scenario, Step
 from bot.runtime import Runtime
 from bot.store import customers, staff, tickets
 from bot.store.tables import StaffRow
 
 SOURCE = "rehearsal"
+COLUMNS = ("class", "zone", "language", "name", "title", "marketing_consent")
+"""What a step may set beside the attributes that programs declare."""
 SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡林郭何高罗"
 GIVEN_NAMES = ("伟", "芳", "娜", "敏", "静", "强", "磊", "洋", "艳", "勇", "军", "杰", "娟", "涛", "超", "秀兰", "建国")
 
@@ -56,7 +58,7 @@ class Stage:
         self._enrol_all()
         self._hire()
         steps = sorted(self.scenario.script, key=lambda step: self.instant(step.at))
-        self._check_names(steps)
+        self._check_names(self.scenario.script)
         work = (*WORK, *self._crowd())
         for at, same in groupby(steps, lambda step: self.instant(step.at)):
             await advance(self.runtime, self.clock, at, work, progress)
@@ -179,9 +181,9 @@ class Stage:
         return [Member(id=role, name=role, roles=[role]) for role in roles]
 
     def _check_names(self, steps: Sequence[Step]) -> None:
-        """Unknown customers, events, attributes and staff are told before anything is played."""
+        """Unknown customers, events, attributes and staff are told before anything is played, as they stand in the file."""
         known_events = self.runtime.shelf.event_types()
-        known_attributes = {"class", "zone", "language", "name", "title", "marketing_consent"}
+        known_attributes = set(COLUMNS)
         for each in self.runtime.shelf.in_force:
             known_attributes |= set(each.program.attributes)
         faults: list[dict[str, Any]] = []
@@ -191,7 +193,22 @@ class Stage:
                 {"field": f"script[{index}].{name}", "reason": reason, "remedy": f"one of {', '.join(known)}"}
             )
 
+        people = self.scenario.customers if isinstance(self.scenario.customers, list) else []
+        own = sorted(known_attributes - set(COLUMNS))
+        faults.extend(
+            {
+                "field": f"customers[{person.id}].attributes.{name}",
+                "reason": f"unknown attribute {name!r}",
+                "remedy": f"one of {', '.join(own)}",
+            }
+            for person in people
+            for name in person.attributes
+            if name not in own
+        )
         for index, step in enumerate(steps):
+            if len(step.kinds) != 1:
+                said = " and ".join(step.kinds) or "nothing"
+                fault(index, "", f"says {said}: one step is one thing", KINDS)
             if step.event is not None and step.event not in known_events:
                 fault(index, "event", f"unknown event {step.event!r}", sorted(known_events))
             if step.customer and step.customer not in self.ids:

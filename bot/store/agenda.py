@@ -40,7 +40,7 @@ class Agenda:
     doubt: datetime | None
     closing: datetime | None
     planned: dict[str, Any]
-    """What `intake.plan_occasions` noted last: until, enrolment, version."""
+    """What `occasions.plan_occasions` noted last: until, enrolment, version."""
     enrolment: int
     version: int
 

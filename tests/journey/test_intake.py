@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.journey import intake
+from bot.journey import intake, occasions
 from bot.journey.intake import CustomerIn, EventIn
 from bot.journey.outreach import prepare_due
 from bot.runtime import Dice
@@ -331,12 +331,12 @@ def test_planning_again_changes_nothing(story: Story) -> None:
     for number in range(1, 4):
         story.customer(f"c{number}", f"+861390000000{number}")
     story.at("2026-09-30 08:00")
-    assert intake.plan_occasions(story.runtime) == 3
+    assert occasions.plan_occasions(story.runtime) == 3
 
     # when the planner comes again, also after it has forgotten how far it was
-    assert intake.plan_occasions(story.runtime) == 0
+    assert occasions.plan_occasions(story.runtime) == 0
     story.customer("c4", "+8613900000004")
-    assert intake.plan_occasions(story.runtime) == 1
+    assert occasions.plan_occasions(story.runtime) == 1
 
     # then each has one greeting
     assert len(story.rows(FollowUpRow, flow="greeting")) == 4
@@ -346,7 +346,7 @@ def test_two_planners_at_once_plan_once(story: Story) -> None:
     for number in range(1, 4):
         story.customer(f"c{number}", f"+861390000000{number}")
     story.at("2026-09-30 08:00")
-    outcomes = side_by_side(*[lambda: intake.plan_occasions(story.runtime)] * 4)
+    outcomes = side_by_side(*[lambda: occasions.plan_occasions(story.runtime)] * 4)
     assert not raised(outcomes)
     assert len(story.rows(FollowUpRow, flow="greeting")) == 3
 
@@ -359,7 +359,7 @@ def test_two_planners_at_once_draw_one_sample(story: Story) -> None:
 
     # when several planners with dice of their own plan at once
     runtimes = [replace(story.runtime, dice=Dice(seed)) for seed in range(4)]
-    outcomes = side_by_side(*[lambda each=each: intake.plan_occasions(each) for each in runtimes])  # type: ignore[misc]
+    outcomes = side_by_side(*[lambda each=each: occasions.plan_occasions(each) for each in runtimes])  # type: ignore[misc]
 
     # then ten were drawn, not forty
     assert not raised(outcomes)
@@ -390,7 +390,7 @@ def test_a_purchase_before_the_win_back_cancels_it(story: Story) -> None:
     story.customer(marketing_consent=True)
     story.purchase()
     story.at("2027-04-08 08:00")
-    intake.plan_occasions(story.runtime)
+    occasions.plan_occasions(story.runtime)
     assert story.follow_up("lost").state == "planned"
 
     # when the customer buys again

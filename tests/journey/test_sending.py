@@ -13,7 +13,7 @@ import pytest
 from bot.channels.contract import Accepted, NotSent, Outcome, Outgoing, Refused, Trace, Unknown
 from bot.clock import SimulatedClock
 from bot.jobs.simulated import advance
-from bot.journey import intake, replies, sending
+from bot.journey import intake, occasions, replies, sending
 from bot.journey.outreach import prepare_due
 from bot.runtime import Runtime
 from bot.store import customers, messages, settings
@@ -73,7 +73,7 @@ def greeting_due(story: Story, at: str = "2027-01-01 10:00") -> None:
     """New Year's Day at ten: the greeting is due now."""
     story.customer()
     story.at("2026-12-31 12:00")
-    intake.plan_occasions(story.runtime)
+    occasions.plan_occasions(story.runtime)
     story.at(at)
 
 
@@ -247,7 +247,7 @@ def test_promotion_that_waited_overnight_stays_in_when_a_complaint_came(story: S
     story.customer(marketing_consent=True)
     story.purchase()
     story.at("2027-03-29 17:59")
-    intake.plan_occasions(story.runtime)
+    occasions.plan_occasions(story.runtime)
     prepare_due(story.runtime)
     assert story.one(MessageRow, purpose="marketing").state == "ready"
 
@@ -266,7 +266,7 @@ def test_promotion_needs_consent_until_the_last_moment(story: Story) -> None:
     story.customer(marketing_consent=True)
     story.purchase()
     story.at("2027-03-29 09:00")
-    intake.plan_occasions(story.runtime)
+    occasions.plan_occasions(story.runtime)
     prepare_due(story.runtime)
     with story.runtime.db.write() as session:
         customers.note_consent(session, story.person().id, "withdrawn", "marketing", "desk", story.clock.now())

@@ -1,0 +1,434 @@
+"""The command line: what it prints is a contract, and what a user can mend is told in words, never as a traceback."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot import cli
+from bot.store.db import Database
+from flows.load import shipped_program_ids, shipped_program_text
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """Standard output as JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+@pytest.fixture
+def huifang(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Run a command in this process, in an empty folder with a database of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HUIFANG_DATABASE_URL", f"sqlite:///{tmp_path / 'house.sqlite'}")
+    monkeypatch.setenv("HUIFANG_CLOCK_ORIGIN", "2026-11-02T12:00:00+08:00")
+    monkeypatch.setenv("HUIFANG_CLOCK_RATE", "0")
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*words: str, stdin: str | bytes = b"") -> Done:
+        given = stdin.encode() if isinstance(stdin, str) else stdin
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given)))
+        monkeypatch.setattr(sys, "argv", ["huifang", *words])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as left:
+            code = left.code if isinstance(left.code, int) else 1
+        told = capsys.readouterr()
+        assert "Traceback" not in told.err
+        return Done(code, told.out, told.err)
+
+    return run
+
+
+Run = Callable[..., Done]
+
+
+def test_help_names_every_command(huifang: Run) -> None:
+    done = huifang("--help")
+    assert done.code == 0
+    for command in ("serve", "import", "event", "forecast", "rehearse", "parse", "check", "bench", "town"):
+        assert command in done.out
+
+
+def test_the_module_and_the_script_are_the_same_program(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "parse", "5分"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["score"] == 5
+
+
+@pytest.mark.parametrize("words", [["nonsense"], ["rehearse"], ["forecast", "--days", "0"], ["check"]])
+def test_a_wrong_command_line_exits_with_two(huifang: Run, words: list[str]) -> None:
+    assert huifang(*words).code == 2
+
+
+# ----- check
+
+
+@pytest.mark.parametrize("program", shipped_program_ids())
+def test_every_shipped_program_is_good(huifang: Run, program: str) -> None:
+    done = huifang("check", program)
+    assert done.code == 0
+    assert f"{program}: {program}, " in done.out
+
+
+def test_a_fault_is_named_with_file_line_field_and_remedy(huifang: Run, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    text = shipped_program_text("retail_aftersales")
+    file.write_text(text.replace("after: 7d", "after: soon", 1), encoding="utf-8")
+    done = huifang("check", "retail_aftersales", str(file))
+    line = next(number for number, each in enumerate(text.splitlines(), start=1) if "after: 7d" in each)
+    assert done.code == 2
+    assert f"mine.yaml:{line}: flows.0.after" in done.err
+    assert "7d" in done.err
+    assert "good" in done.out, "the good one beside it is told, too"
+
+
+@pytest.mark.parametrize("name", ["nothing", "nothing.yaml", "."])
+def test_a_program_that_is_not_there_is_told_with_those_that_are(huifang: Run, name: str) -> None:
+    done = huifang("check", name)
+    assert done.code == 2
+    assert "retail_aftersales" in done.err
+
+
+# ----- parse
+
+
+FIELDS = {
+    "intent",
+    "kind",
+    "score",
+    "points",
+    "level",
+    "polarity",
+    "category",
+    "categories",
+    "confidence",
+    "needs_person",
+    "urgent",
+    "because",
+}
+
+
+def test_one_reply_is_read_and_printed_as_json(huifang: Run) -> None:
+    (line,) = huifang("parse", "2 等太久了").lines
+    assert set(line) >= FIELDS
+    assert (line["intent"], line["score"], line["points"], line["level"]) == ("score", 2, 40, 2)
+    assert line["category"] == "complaint"
+
+
+def test_the_scale_is_said_beside_it(huifang: Run) -> None:
+    (line,) = huifang("parse", "10分里给8分", "--scale", "0-10").lines
+    assert (line["score"], line["points"]) == (8, 80)
+
+
+def test_lines_of_json_are_read_one_by_one(huifang: Run) -> None:
+    rows: list[dict[str, Any]] = [
+        {"text": "满意", "scale": "level5", "levels": ["非常满意", "满意", "一般", "不满意", "非常不满意"]},
+        {"text": "5 5 4", "scale": "1-5", "n_questions": 3},
+        {"text": "退订", "scale": "1-5", "lang": "zh", "country": "CN", "extra": "ignored"},
+        {"text": "", "scale": "text"},
+        {"text": "\U0001f600", "scale": "1-5", "opted_out": True},
+    ]
+    done = huifang("parse", "--jsonl", stdin="\n".join(json.dumps(row) for row in rows) + "\n\n")
+    assert done.code == 0
+    assert [line["intent"] for line in done.lines][:3] == ["score", "score", "opt_out"]
+    assert done.lines[0]["level"] == 4
+    assert done.lines[1]["answers"] == [5, 5, 4]
+    assert done.lines[1]["score"] is None
+
+
+def test_lines_of_text_are_read_one_by_one(huifang: Run) -> None:
+    done = huifang("parse", stdin="5\n\n满意\n")
+    assert [line["intent"] for line in done.lines] == ["score", "score"]
+
+
+def test_bytes_that_are_no_text_harm_nothing(huifang: Run) -> None:
+    done = huifang("parse", stdin=b"\xff\xfe5\n4\n")
+    assert done.code == 0
+    assert done.lines[1]["score"] == 4
+
+
+def test_half_a_character_is_printed_as_json_all_the_same(huifang: Run) -> None:
+    done = huifang("parse", "--jsonl", stdin='{"text": "5 \\ud83d", "scale": "1-5"}\n{"text": "4", "scale": "1-5"}\n')
+    assert done.code == 0
+    assert done.lines[1]["score"] == 4
+
+
+@pytest.mark.parametrize(
+    ("line", "named"),
+    [
+        ("{", "line 2"),
+        ("[1]", "line 2"),
+        ('"5"', "line 2"),
+        ('{"scale": "1-5"}', "line 2, text"),
+        ('{"text": "5", "scale": "1-7"}', "line 2, scale"),
+        ('{"text": 5}', "line 2, text"),
+        ('{"text": "5", "n_questions": "many"}', "line 2, n_questions"),
+        ('{"text": "5", "n_questions": -1}', "line 2, n_questions"),
+    ],
+)
+def test_a_bad_line_is_named(huifang: Run, line: str, named: str) -> None:
+    done = huifang("parse", "--jsonl", stdin=f'{{"text": "5"}}\n{line}\n')
+    assert done.code == 2
+    assert named in done.err
+    assert len(done.lines) == 1, "the good line before it is printed"
+
+
+def test_an_unknown_scale_names_the_known_ones(huifang: Run) -> None:
+    done = huifang("parse", "5", "--scale", "1-7")
+    assert done.code == 2
+    assert "1-10" in done.err
+
+
+# ----- rehearse
+
+
+SCENARIO = """
+programs: [retail_aftersales]
+start: 2026-11-02T09:00
+until: 2026-11-12T00:00
+customers: [{id: c1, name: 李敏, title: 女士, class: ordinary, attributes: {city: 上海}}]
+script:
+  - {at: 2026-11-02T12:00, event: purchase, customer: c1, data: {amount: 199, item: 电饭煲}}
+  - {at: 2026-11-09T10:00, reply: "2 等太久了", customer: c1}
+  - {at: 2026-11-09T11:00, staff: service, does: claim, customer: c1}
+  - {at: 2026-11-09T12:00, staff: service, does: resolve, customer: c1, result: 换新}
+  - {at: 2026-11-10T10:00, reply: "5", customer: c1}
+expect:
+  - {what: message, customer: c1, flow: purchase, at: 2026-11-09T09:00}
+  - {what: closed, customer: c1}
+"""
+
+
+@pytest.fixture
+def scenario(tmp_path: Path) -> Callable[..., str]:
+    """A scenario file, with some of its text replaced."""
+
+    def write(*replaced: tuple[str, str]) -> str:
+        text = SCENARIO
+        for old, new in replaced:
+            assert old in text
+            text = text.replace(old, new, 1)
+        file = tmp_path / "scenario.yaml"
+        file.write_text(text, encoding="utf-8")
+        return str(file)
+
+    return write
+
+
+def test_a_rehearsal_prints_its_timeline_as_lines_of_json(huifang: Run, scenario: Callable[..., str]) -> None:
+    done = huifang("rehearse", scenario(), "--json")
+    assert done.code == 0, done.err
+    assert all({"at", "what", "because"} <= set(line) for line in done.lines)
+    assert [line["at"] for line in done.lines] == sorted(line["at"] for line in done.lines)
+    assert all(line["at"].endswith("+08:00") for line in done.lines)
+    kinds = [line["what"] for line in done.lines]
+    for what in ("planned", "message", "reply", "ticket", "ping", "resurvey", "closed"):
+        assert what in kinds
+    sent = next(line for line in done.lines if line["what"] == "message")
+    assert (sent["customer"], sent["flow"], sent["channel"]) == ("c1", "purchase", "sms")
+    assert "电饭煲" in sent["text"]
+    planned = next(line for line in done.lines if line["what"] == "planned")
+    assert planned["due"] == "2026-11-09T09:00:00+08:00"
+
+
+def test_a_rehearsal_is_a_readable_table_otherwise(huifang: Run, scenario: Callable[..., str]) -> None:
+    done = huifang("rehearse", scenario())
+    assert done.code == 0
+    assert "2026-11-09 Mon 09:00" in done.out
+
+
+def test_the_same_rehearsal_twice_tells_the_same(huifang: Run, scenario: Callable[..., str]) -> None:
+    file = scenario()
+    assert huifang("rehearse", file, "--json").out == huifang("rehearse", file, "--json").out
+
+
+def test_a_rehearsal_touches_no_database(huifang: Run, scenario: Callable[..., str], tmp_path: Path) -> None:
+    huifang("rehearse", scenario(), "--json")
+    assert {path.name for path in tmp_path.iterdir()} == {"scenario.yaml"}
+
+
+def test_an_expectation_that_does_not_come_true_exits_with_one(huifang: Run, scenario: Callable[..., str]) -> None:
+    done = huifang("rehearse", scenario(("at: 2026-11-09T09:00}", "at: 2026-11-09T09:30}")), "--json")
+    assert done.code == 1
+    assert "not met" in done.err
+    assert "expect[1]" in done.err
+    assert done.lines, "the timeline is printed all the same"
+
+
+@pytest.mark.parametrize(
+    ("replaced", "told"),
+    [
+        (("event: purchase", "event: purchas"), ["script[0].event", "purchas", "purchase"]),
+        (("customer: c1, data", "customer: c9, data"), ["script[0].customer", "c9", "c1"]),
+        (("staff: service, does: claim", "staff: nobody, does: claim"), ["script[2].staff", "nobody", "supervisor"]),
+        (("city: 上海", "town: 上海"), ["attributes.town", "city"]),
+        (("class: ordinary", "class: gold"), ["class", "gold", "high_value"]),
+        (("item: 电饭煲", "colour: red"), ["data.colour", "item"]),
+        (("[retail_aftersales]", "[bakery]"), ["bakery", "retail_aftersales"]),
+        (("until:", "untill:"), ["untill"]),
+        (('reply: "5", customer', 'reply: "5", event: purchase, customer'), ["script[4]", "event and reply"]),
+        (('reply: "5", ', ""), ["script[4]", "nothing"]),
+        (("does: claim", "does: sing"), ["does", "claim"]),
+        (("start: 2026-11-02T09:00", "start: soon"), ["start"]),
+        (("customers: [", "customers: {"), ["scenario.yaml"]),
+        (('reply: "5"', "attributes: {town: x}"), ["attributes.town", "city"]),
+    ],
+    ids=lambda value: value[1] if isinstance(value, tuple) else "",
+)
+def test_what_is_unknown_is_named_beside_what_is_known(
+    huifang: Run, scenario: Callable[..., str], replaced: tuple[str, str], told: list[str]
+) -> None:
+    done = huifang("rehearse", scenario(replaced), "--json")
+    assert done.code == 2
+    for word in told:
+        assert word in done.err
+
+
+def test_the_line_of_an_unordered_script_is_named_as_it_stands_in_the_file(
+    huifang: Run, scenario: Callable[..., str]
+) -> None:
+    later_first = ("script:\n", "script:\n  - {at: 2026-11-11T10:00, event: purchas, customer: c1}\n")
+    assert "script[0].event" in huifang("rehearse", scenario(later_first)).err
+
+
+def test_a_scenario_that_is_not_there_is_told(huifang: Run) -> None:
+    done = huifang("rehearse", "nothing.yaml")
+    assert done.code == 2
+    assert "nothing.yaml does not exist" in done.err
+
+
+# ----- event, import, forecast
+
+
+def told(huifang: Run, *more: str) -> Done:
+    return huifang("event", "purchase", "c1", "--id", "p1", *more)
+
+
+@pytest.fixture
+def known(huifang: Run, tmp_path: Path) -> Run:
+    """A house that knows one customer, c1 of the source cli."""
+    file = tmp_path / "customers.csv"
+    file.write_text("id,name,phone,program\nc1,李敏,+8613900000001,retail_aftersales\n", encoding="utf-8")
+    done = huifang("import", "customers", str(file), "--source", "cli")
+    assert done.code == 0, done.err + done.out
+    return huifang
+
+
+def test_an_event_is_told_once(known: Run) -> None:
+    first, second = told(known, "--data", "amount=99.5", "--json"), told(known, "--json")
+    (line,) = first.lines
+    assert (line["id"], line["verdict"]) == ("p1", "new")
+    assert second.lines[0]["verdict"] == "known"
+    assert told(known).out == "p1: known\n"
+
+
+def test_a_number_in_a_text_field_is_a_text(known: Run) -> None:
+    done = told(known, "--data", "order=4711", "--data", "item=5", "--data", "amount=12")
+    assert done.out == "p1: new\n", done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["event", "purchas", "c1", "--id", "p1"], ["type", "purchas", "purchase"]),
+        (["event", "purchase", "nobody", "--id", "p1"], ["customer", "nobody"]),
+        (["event", "purchase", "c1", "--id", "p1", "--data", "amount"], ["--data", "amount"]),
+        (["event", "purchase", "c1", "--id", "p1", "--data", "amount=much"], ["data.amount", "much"]),
+        (["event", "purchase", "c1", "--id", "p1", "--data", "colour=red"], ["data.colour", "item"]),
+        (["event", "purchase", "c1", "--id", "p1", "--at", "noon"], ["--at", "noon"]),
+        (["event", "purchase", "c1", "--id", ""], ["id", "missing"]),
+    ],
+)
+def test_a_wrong_event_is_told_in_words(known: Run, words: list[str], named: list[str]) -> None:
+    done = known(*words)
+    assert done.code == 2
+    for word in named:
+        assert word in done.err
+
+
+def test_a_forecast_counts_what_is_planned_and_writes_nothing(known: Run, tmp_path: Path) -> None:
+    # given a purchase whose survey is planned
+    told(known, "--data", "amount=99.5")
+
+    # when the next two weeks are looked at, twice
+    first, second = known("forecast", "--days", "14", "--json"), known("forecast", "--days", "14", "--json")
+
+    # then the survey is there with its price, and nothing was written
+    assert first.code == 0
+    assert first.out == second.out
+    line = next(each for each in first.lines if each.get("flow") == "purchase")
+    assert line["day"] == "2026-11-09"
+    assert line["due"].startswith("2026-11-09T01:00:00")
+    assert (line["program"], line["template"], line["channel"], line["count"]) == (
+        "retail_aftersales",
+        "purchase",
+        "sms",
+        1,
+    )
+    assert line["segments"] >= 1
+    assert float(line["cost"]) == pytest.approx(0.05 * line["segments"])
+    assert line["provisional"] is False
+    database = Database(f"sqlite:///{tmp_path / 'house.sqlite'}")
+    with database.read() as session:
+        from bot.store import follow_ups
+
+        assert follow_ups.count(session) == 1
+    database.close()
+
+
+def test_a_forecast_of_an_empty_house_is_empty(huifang: Run) -> None:
+    done = huifang("forecast", "--json")
+    assert (done.code, done.out) == (0, "")
+
+
+def test_who_is_left_out_is_counted_by_rule(known: Run) -> None:
+    done = known("forecast", "--days", "1", "--json")
+    left_out = [line for line in done.lines if "left_out" in line]
+    assert {"left_out": 1, "program": "retail_aftersales", "flow": "lost", "because": "no marketing consent"} in left_out
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DATABASE_URL", "mysql://x"),
+        ("DATABASE_URL", "nonsense"),
+        ("PORT", "many"),
+        ("CLOCK_ORIGIN", "noon"),
+        ("CLOCK_ORIGIN", "2026-11-02T12:00:00"),
+        ("PROGRAMS", "bakery"),
+        ("CHANNELS", "pigeon"),
+        ("PRICE_PER_SEGMENT", "-1"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_its_remedy(
+    huifang: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"HUIFANG_{name}", value)
+    done = huifang("forecast")
+    assert done.code == 2
+    assert (f"HUIFANG_{name}" in done.err) or name == "PROGRAMS"
+    assert "->" in done.err
+
+
+def test_an_unknown_bench_names_the_known_ones(huifang: Run) -> None:
+    done = huifang("bench", "nothing")
+    assert done.code == 2
+    assert "rehearse" in done.err
