@@ -181,7 +181,7 @@ class Stage:
         return [Member(id=role, name=role, roles=[role]) for role in roles]
 
     def _check_names(self, steps: Sequence[Step]) -> None:
-        """Unknown customers, events, attributes and staff are told before anything is played, as they stand in the file."""
+        """Unknown customers, events, attributes and staff are told before anything is played, by their place in the file."""
         known_events = self.runtime.shelf.event_types()
         known_attributes = set(COLUMNS)
         for each in self.runtime.shelf.in_force:
@@ -189,9 +189,8 @@ class Stage:
         faults: list[dict[str, Any]] = []
 
         def fault(index: int, name: str, reason: str, known: Sequence[str]) -> None:
-            faults.append(
-                {"field": f"script[{index}].{name}", "reason": reason, "remedy": f"one of {', '.join(known)}"}
-            )
+            place = f"script[{index}].{name}" if name else f"script[{index}]"
+            faults.append({"field": place, "reason": reason, "remedy": f"one of {', '.join(known)}"})
 
         people = self.scenario.customers if isinstance(self.scenario.customers, list) else []
         own = sorted(known_attributes - set(COLUMNS))
