@@ -314,7 +314,11 @@ def staff_list(json_: JsonOption = False) -> None:
         else:
             typer.echo(f"{member.id} {member.name}: {', '.join(member.roles)}")
     for program_id, role in missing_roles(runtime):
-        console.print(escape(f"nobody is {role} of {program_id}: add one with `huifang staff add`"), highlight=False, soft_wrap=True)
+        console.print(
+            escape(f"nobody is {role} of {program_id}: add one with `huifang staff add`"),
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 @app.command()

@@ -1,7 +1,7 @@
 """Members of staff are added, and roles that a program pings but nobody has are found."""
 
 from bot.errors import InputError
-from bot.journey.intake import normalise_phone
+from bot.journey.enrolment import normalise_phone
 from bot.runtime import Runtime
 from bot.store import staff
 from bot.store.tables import StaffRow

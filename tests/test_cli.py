@@ -67,7 +67,12 @@ def test_help_names_every_command(huifang: Run) -> None:
 
 def test_the_module_and_the_script_are_the_same_program(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "bot", "parse", "5分"], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "bot", "parse", "5分"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["score"] == 5
@@ -402,7 +407,12 @@ def test_a_forecast_of_an_empty_house_is_empty(huifang: Run) -> None:
 def test_who_is_left_out_is_counted_by_rule(known: Run) -> None:
     done = known("forecast", "--days", "1", "--json")
     left_out = [line for line in done.lines if "left_out" in line]
-    assert {"left_out": 1, "program": "retail_aftersales", "flow": "lost", "because": "no marketing consent"} in left_out
+    assert {
+        "left_out": 1,
+        "program": "retail_aftersales",
+        "flow": "lost",
+        "because": "no marketing consent",
+    } in left_out
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from bot.bench.measure import peak_megabytes, seconds
 from bot.bootstrap import simulated_runtime
 from bot.clock import SimulatedClock
 from bot.config import Settings
-from bot.journey.intake import CustomerIn, EventIn, accept_customers, accept_events
+from bot.journey.enrolment import CustomerIn, accept_customers
+from bot.journey.intake import EventIn, accept_events
 from bot.runtime import Runtime
 from bot.shelf import stock
 from bot.store.db import Database

@@ -18,8 +18,9 @@ from bot.files.mapping import Mapping, NewCustomer, read_mapping
 from bot.files.rejects import Rejects
 from bot.files.rows import Columns, CustomerRows, EventRows, Refused
 from bot.files.tables import Line, Table, open_table
-from bot.journey import intake
-from bot.journey.intake import CustomerIn, EventIn, Result
+from bot.journey import enrolment, intake
+from bot.journey.enrolment import CustomerIn, Result
+from bot.journey.intake import EventIn
 from bot.runtime import Runtime
 
 Row = TypeVar("Row", CustomerIn, EventIn)
@@ -90,7 +91,7 @@ def import_customers(
             columns, read = rows.columns, rows.read
 
         def keep(batch: Sequence[tuple[Line, CustomerIn]], report: ImportReport) -> list[Result]:
-            return intake.accept_customers(runtime, name, [row for _, row in batch])
+            return enrolment.accept_customers(runtime, name, [row for _, row in batch])
 
         return _take(table, columns, read, keep, rejects or _beside(path), progress)
 
@@ -118,7 +119,7 @@ def import_events(
             refused: dict[str, Result] = {}
             if told.create_customers:
                 made = _customers_of(rows, batch, told.create_customers, asked, refused)
-                for result in intake.accept_customers(runtime, name, made):
+                for result in enrolment.accept_customers(runtime, name, made):
                     report.customers_new += result.verdict == "new"
                     if result.verdict == "refused":
                         refused[result.id] = result
@@ -212,7 +213,7 @@ def _take(
 
 def _batches(lines: Iterable[Line]) -> Generator[list[Line]]:
     iterator = iter(lines)
-    while batch := list(islice(iterator, intake.BATCH)):
+    while batch := list(islice(iterator, enrolment.BATCH)):
         yield batch
 
 

@@ -15,7 +15,8 @@ from bot.files.mapping import Mapping as FileMapping
 from bot.files.seen import Seen
 from bot.files.tables import Line, Table
 from bot.files.values import Cell, Unreadable, flag_of, instant_of, phone_of, text_of, value_of
-from bot.journey.intake import CustomerIn, EventIn
+from bot.journey.enrolment import CustomerIn
+from bot.journey.intake import EventIn
 from bot.shelf import InForce
 from flows.program import Program
 

@@ -1,6 +1,6 @@
-"""Step 1: an event is accepted once. Step 2: follow-ups are planned.
+"""Step 1: an event is accepted once. Step 2: its follow-ups are planned.
 
-Customers and events come one by one or by the thousand, from the API, a file or the command line; a good row beside
+Events come one by one or by the thousand, from the API, a file or the command line; a good row beside
 a bad one is kept, and the bad one is named with its field and reason. What comes twice changes nothing.
 Next: occasions.py.
 """
@@ -9,17 +9,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from math import isfinite
-from typing import Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from typing import Any
+from zoneinfo import ZoneInfo
 
-import phonenumbers
 from sqlmodel import Session
 
-from bot.errors import Conflict
-from bot.journey.apply import apply, note, set_class, take_back
-from bot.journey.subject import Subject, enrol, facts_of, first_class, follow_up_line
+from bot.journey.apply import apply, note, take_back
+from bot.journey.enrolment import BATCH, LONGEST, Result, local_day, normalise_phone
+from bot.journey.subject import Subject, facts_of, first_class, follow_up_line
 from bot.runtime import Runtime
-from bot.shelf import InForce
 from bot.store import customers, events, follow_ups, trail
 from bot.store.storable import storable, storable_text
 from bot.store.tables import CustomerRow, EnrolmentRow
@@ -27,32 +25,8 @@ from flows import plan
 from flows.events import Event
 from flows.program import Program, field_kind
 
-BATCH = 500
-"""Rows of one transaction."""
-RACES = 5
-"""How often a batch is begun anew because somebody else added the same customer in the meantime."""
-LONGEST = {"id": 128, "name": 200, "title": 32, "language": 8, "telegram": 128}
-"""Characters that a field of a customer may have."""
 YEARS = range(1900, 2200)
 """Outside them a date is a slip of the pen, and sums with it leave the calendar."""
-Verdict = Literal["new", "known", "changed", "refused"]
-
-
-@dataclass(frozen=True)
-class CustomerIn:
-    """A customer as another system tells it. `id` is that system's key; a name and one address are needed (R12)."""
-
-    id: str
-    name: str = ""
-    phone: str = ""
-    telegram: str = ""
-    title: str = ""
-    language: str = ""
-    zone: str = ""
-    class_: str = ""
-    programs: tuple[str, ...] = ()
-    marketing_consent: bool = False
-    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,307 +39,6 @@ class EventIn:
     at: datetime
     data: Mapping[str, Any] = field(default_factory=dict)
     matter: str = ""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What became of one row; `faults` say field and reason where it was refused."""
-
-    id: str
-    verdict: Verdict
-    row_id: int = 0
-    faults: tuple[Mapping[str, str], ...] = ()
-
-
-def normalise_phone(text: str, region: str) -> str | None:
-    """A number as E.164, or None when it cannot be one. Numbers reserved for fiction are numbers, too."""
-    try:
-        number = phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_possible_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-# ----- customers
-
-
-def accept_customers(runtime: Runtime, source: str, rows: Sequence[CustomerIn]) -> list[Result]:
-    """Keep these customers: new, changed or known already; the same phone is the same customer (R12)."""
-    results: list[Result] = []
-    for start in range(0, len(rows), BATCH):
-        results.extend(_accept_batch(runtime, source, rows[start : start + BATCH]))
-    return results
-
-
-def _accept_batch(runtime: Runtime, source: str, rows: Sequence[CustomerIn]) -> list[Result]:
-    """One batch; anew where another process was faster with the same phone or key, who is then found."""
-    for _ in range(RACES - 1):
-        try:
-            return _accept_customers(runtime, source, rows)
-        except Conflict:
-            continue
-    return _accept_customers(runtime, source, rows)
-
-
-def _accept_customers(runtime: Runtime, source: str, rows: Sequence[CustomerIn]) -> list[Result]:
-    """1 check each row  2 load whom the good ones may mean  3 add strangers at once  4 bring the others up to date.
-
-    Conflict: somebody else has just added one of the strangers; nothing was written.
-    """
-    runtime.shelf.refresh()
-    checked = [_check_customer(runtime, row) for row in rows]
-    now = runtime.clock.now()
-    with runtime.db.write() as session:
-        good = [row for row, faults in checked if not faults]
-        register = _Register.load(session, source, good)
-        strangers = register.strangers(good)
-        _add_customers(session, runtime, register, [good[index] for index in sorted(strangers)], now)
-        verdicts = iter(
-            (register.find(row), "new" if index in strangers else _meet(session, runtime, register, row, now))
-            for index, row in enumerate(good)
-        )
-        results = []
-        for row, faults in checked:
-            if faults:
-                results.append(Result(row.id, "refused", faults=tuple(faults)))
-            else:
-                customer_id, verdict = next(verdicts)
-                results.append(Result(row.id, verdict, customer_id))
-    return results
-
-
-@dataclass
-class _Register:
-    """Whom the rows of a batch may mean, loaded at once and kept up to date row by row."""
-
-    session: Session
-    source: str
-    keys: dict[str, int]
-    owners: dict[str, int]
-    people: dict[int, CustomerRow]
-    persons: dict[int, int]
-    enrolments: dict[tuple[int, str], EnrolmentRow]
-
-    @staticmethod
-    def load(session: Session, source: str, rows: Sequence[CustomerIn]) -> "_Register":
-        keys = customers.by_keys(session, source, (row.id for row in rows if row.id))
-        owners = customers.by_addresses(session, {address for row in rows for _, address in _addresses(row)})
-        register = _Register(session, source, keys, owners, {}, {}, {})
-        register.know({*keys.values(), *owners.values()})
-        return register
-
-    def know(self, customer_ids: Iterable[int]) -> None:
-        """Load everything about these customers."""
-        ids = list(customer_ids)
-        self.people.update(customers.by_ids(self.session, ids))
-        self.persons.update(customers.first_persons(self.session, ids))
-        self.enrolments.update(customers.enrolments_by_customer(self.session, ids))
-
-    def find(self, row: CustomerIn) -> int:
-        """The customer whom this row means: by key, then by address; 0: nobody."""
-        mine = (self.owners[address] for _, address in _addresses(row) if address in self.owners)
-        return self.keys.get(row.id) or next(mine, 0)
-
-    def strangers(self, rows: Sequence[CustomerIn]) -> set[int]:
-        """Indices of the rows that bring somebody new; a later row of the same key or address means the same one."""
-        seen: set[str] = set()
-        found: set[int] = set()
-        for index, row in enumerate(rows):
-            names = {f"key {row.id}"} if row.id else set()
-            names |= {address for _, address in _addresses(row)}
-            if not self.find(row) and not names & seen:
-                found.add(index)
-            seen |= names
-        return found
-
-
-def _check_customer(runtime: Runtime, row: CustomerIn) -> tuple[CustomerIn, list[dict[str, str]]]:
-    faults: list[dict[str, str]] = []
-
-    def fault(name: str, reason: str, remedy: str) -> None:
-        faults.append({"field": name, "reason": reason, "remedy": remedy})
-
-    texts: dict[str, Any] = {name: storable_text(getattr(row, name)) for name in (*LONGEST, "phone", "zone", "class_")}
-    row = replace(row, **texts, attributes=storable(row.attributes))
-    for name, most in LONGEST.items():
-        if len(getattr(row, name)) > most:
-            fault(name, f"is longer than {most} characters", "shorten it")
-    if not row.name.strip():
-        fault("name", "is missing", "give the customer a name")
-    if row.phone:
-        phone = normalise_phone(row.phone, runtime.settings.region)
-        if phone is None:
-            fault(
-                "phone",
-                "is no phone number",
-                f"write it as +8613800000000, or without prefix for {runtime.settings.region}",
-            )
-        row = replace(row, phone=phone or "")
-    elif not row.telegram:
-        fault(
-            "phone", "is missing, and there is no other way to reach the customer", "give a phone number or a chat id"
-        )
-    if row.zone and row.zone not in _zones():
-        fault("zone", f"{row.zone!r} is no time zone", "use an IANA name such as Asia/Shanghai")
-    known = {each.program.id: each.program for each in runtime.shelf.in_force}
-    for name in row.programs:
-        if name not in known:
-            fault("program", f"{name!r} does not run here", f"one of {', '.join(known)}")
-    if row.class_:
-        programs = [known[name] for name in row.programs if name in known] or list(known.values())
-        if not any(row.class_ in program.classes.names for program in programs):
-            classes = sorted({name for program in programs for name in program.classes.names})
-            fault("class", f"{row.class_!r} is no class", f"one of {', '.join(classes)}")
-    return row, faults
-
-
-def _zones() -> set[str]:
-    if not _ZONES:
-        _ZONES.update(available_timezones())
-    return _ZONES
-
-
-_ZONES: set[str] = set()
-
-
-def _addresses(row: CustomerIn) -> list[tuple[str, str]]:
-    pairs = [("sms", row.phone), ("telegram", row.telegram)]
-    return [(channel, address) for channel, address in pairs if address]
-
-
-def _add_customers(
-    session: Session, runtime: Runtime, register: _Register, rows: Sequence[CustomerIn], now: datetime
-) -> None:
-    """Add new customers with their keys, addresses, consents and enrolments: one statement for each table."""
-    if not rows:
-        return
-    values = [_customer_values(runtime, row, now) for row in rows]
-    ids = customers.add_customers(session, values)
-    names = [(customer_id, row.name.strip(), row.title) for customer_id, row in zip(ids, rows, strict=True)]
-    persons = customers.add_persons(session, names)
-    added = list(zip(ids, persons, rows, values, strict=True))
-    points = [(*pair, id_, person) for id_, person, row, _ in added for pair in _addresses(row)]
-    keys = [(id_, row.id) for id_, _, row, _ in added if row.id]
-    new = customers.add_points(session, points) + customers.add_keys(session, register.source, keys)
-    if new < len(points) + len(keys):
-        raise Conflict("somebody else added the same customer")
-    consenting = [customer_id for customer_id, _, row, _ in added if row.marketing_consent]
-    customers.add_consents(session, consenting, "given", "marketing", "import", now)
-    customers.enrol_many(
-        session,
-        [
-            (customer_id, each.program.id, _class_of(each.program, row), _day(now, value["zone"]))
-            for customer_id, _, row, value in added
-            for each in _named(runtime, row)
-        ],
-    )
-    register.keys.update({row.id: customer_id for customer_id, _, row, _ in added if row.id})
-    for customer_id, _, row, _ in added:
-        register.owners.update({address: customer_id for _, address in _addresses(row)})
-
-
-def _customer_values(runtime: Runtime, row: CustomerIn, now: datetime) -> dict[str, Any]:
-    program = _program_of(runtime, row)
-    return {
-        "external_id": row.id,
-        "name": row.name.strip(),
-        "title": row.title,
-        "language": row.language or (program.language if program else "zh"),
-        "zone": row.zone or (program.zone if program else "Asia/Shanghai"),
-        "attributes": dict(row.attributes),
-        "opted_out_at": None,
-        "marketing_consent_at": now if row.marketing_consent else None,
-        "created_at": now,
-    }
-
-
-def _day(now: datetime, zone: str) -> date:
-    return now.astimezone(ZoneInfo(zone)).date()
-
-
-def _named(runtime: Runtime, row: CustomerIn) -> list[InForce]:
-    """The programs that a row enrols in: those it names, and those that have its class."""
-    return [
-        each
-        for each in runtime.shelf.in_force
-        if each.program.id in row.programs or (row.class_ and row.class_ in each.program.classes.names)
-    ]
-
-
-def _class_of(program: Program, row: CustomerIn) -> str | None:
-    return row.class_ if row.class_ in program.classes.names else first_class(program, row.attributes)
-
-
-def _meet(session: Session, runtime: Runtime, register: _Register, row: CustomerIn, now: datetime) -> Verdict:
-    """A row about somebody whom we know: what it says is taken over, addresses and programs are added."""
-    customer_id = register.find(row)
-    if customer_id not in register.people:  # added by an earlier row of this batch
-        register.know([customer_id])
-    customer = register.people[customer_id]
-    changed = _update_customer(session, runtime, customer, row, now)
-    if row.id and row.id not in register.keys:
-        customers.add_key(session, customer_id, register.source, row.id)
-        register.keys[row.id] = customer_id
-    for channel, address in _addresses(row):
-        if address in register.owners:
-            continue
-        person = register.persons.get(customer_id) or customers.add_person(
-            session, customer_id, row.name, title=row.title
-        )
-        register.persons[customer_id] = person
-        if customers.add_point(session, customer_id, person, channel, address):
-            register.owners[address] = customer_id
-            changed = True
-        else:  # somebody else was faster
-            register.owners.update(customers.by_addresses(session, [address]))
-    changed |= _enrol_named(session, runtime, register, customer, row, now)
-    return "changed" if changed else "known"
-
-
-def _program_of(runtime: Runtime, row: CustomerIn) -> Program | None:
-    for each in runtime.shelf.in_force:
-        if not row.programs or each.program.id in row.programs:
-            return each.program
-    return None
-
-
-def _update_customer(session: Session, runtime: Runtime, customer: CustomerRow, row: CustomerIn, now: datetime) -> bool:
-    before = (customer.name, customer.title, customer.language, customer.zone, customer.attributes)
-    customer.name = row.name.strip() or customer.name
-    customer.title = row.title or customer.title
-    customer.language = row.language or customer.language
-    customer.zone = row.zone or customer.zone
-    if row.attributes:
-        customer.attributes = {**customer.attributes, **row.attributes}
-    if row.marketing_consent and customer.marketing_consent_at is None and customer.opted_out_at is None:
-        customers.note_consent(session, customer.id, "given", "marketing", "import", now)
-        customer.marketing_consent_at = now  # a later row of this batch says nothing new
-        return True
-    session.add(customer)
-    return before != (customer.name, customer.title, customer.language, customer.zone, customer.attributes)
-
-
-def _enrol_named(
-    session: Session, runtime: Runtime, register: _Register, customer: CustomerRow, row: CustomerIn, now: datetime
-) -> bool:
-    """Enrol in the named programs, in the named class; whether the class is another one now (R5)."""
-    changed = False
-    for each in _named(runtime, row):
-        program = each.program
-        enrolment = register.enrolments.get((customer.id, program.id))
-        if enrolment is None:
-            enrolment = enrol(session, runtime, each, customer, now)
-            register.enrolments[customer.id, program.id] = enrolment
-        if row.class_ in program.classes.names and enrolment.class_ != row.class_:
-            subject = Subject(runtime, each, customer, enrolment, now)
-            set_class(session, subject, row.class_, f"told by {register.source}")
-            changed = True
-    return changed
-
-
-# ----- events
 
 
 def accept_events(runtime: Runtime, source: str, rows: Sequence[EventIn]) -> list[Result]:
@@ -427,7 +100,7 @@ def _enrolments_for(
     if missing:
         programs = {each.program.id: each.program for each in runtime.shelf.in_force}
         new = [
-            (id_, name, first_class(programs[name], people[id_].attributes), _day(now, people[id_].zone))
+            (id_, name, first_class(programs[name], people[id_].attributes), local_day(now, people[id_].zone))
             for id_, name in missing
         ]
         customers.enrol_many(session, new)
@@ -580,8 +253,3 @@ def cancel_event(runtime: Runtime, source: str, external_id: str, because: str) 
         rows = take_back(session, steps, because)
         trail.write(session, [follow_up_line(now, "cancelled", because, row) for row in rows])
     return len(rows)
-
-
-def faults_of(results: Iterable[Result]) -> list[dict[str, Any]]:
-    """Every fault of refused rows, with the row's id."""
-    return [{"id": result.id, **fault} for result in results for fault in result.faults]

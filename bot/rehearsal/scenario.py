@@ -12,7 +12,6 @@ from bot.shelf import read_program
 from flows.errors import Fault, ProgramError
 from flows.load import Source, read_yaml
 
-
 KINDS = ("event", "reply", "staff", "set", "delivery", "cancel")
 """What a step of the script may be."""
 
@@ -108,7 +107,7 @@ class Step(Part):
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        """What it says: one of KINDS, unless somebody slipped; `set` and `delivery` may be left out beside their fields."""
+        """What it says: one of KINDS, unless somebody slipped; fields of `set` and `delivery` say them as well."""
         given = set(self.model_fields_set)
         if self.attributes:
             given.add("set")

@@ -15,7 +15,7 @@ from bot.clock import SimulatedClock
 from bot.errors import InputError
 from bot.jobs.simulated import advance, work_until_idle
 from bot.jobs.work import WORK, Work
-from bot.journey import callbacks, intake, replies
+from bot.journey import callbacks, enrolment, intake, replies
 from bot.rehearsal.crowd import Crowd as Answerers
 from bot.rehearsal.scenario import KINDS, Crowd, Member, Person, Scenario, Step
 from bot.runtime import Runtime
@@ -88,7 +88,7 @@ class Stage:
             return
         people = list(self._people())
         rows = [
-            intake.CustomerIn(
+            enrolment.CustomerIn(
                 id=person.id,
                 name=person.name,
                 phone=person.phone or ("" if person.telegram else f"+1555{index:07d}"),
@@ -103,8 +103,8 @@ class Stage:
             )
             for index, person in enumerate(people, start=1)
         ]
-        results = intake.accept_customers(self.runtime, SOURCE, rows)
-        if faults := intake.faults_of(results):
+        results = enrolment.accept_customers(self.runtime, SOURCE, rows)
+        if faults := enrolment.faults_of(results):
             raise InputError([{**fault, "field": f"customers[{fault['id']}].{fault['field']}"} for fault in faults])
         for person, result in zip(people, results, strict=True):
             self.ids[person.id] = result.row_id
@@ -129,7 +129,7 @@ class Stage:
             for person in people:
                 customer_id = self.ids[person.id]
                 for contact in person.contacts:
-                    phone = intake.normalise_phone(contact.phone, self.runtime.settings.region)
+                    phone = enrolment.normalise_phone(contact.phone, self.runtime.settings.region)
                     if phone is None:
                         field_ = f"customers[{person.id}].contacts.phone"
                         reason = f"{contact.phone!r} is no phone number"
@@ -181,7 +181,7 @@ class Stage:
         return [Member(id=role, name=role, roles=[role]) for role in roles]
 
     def _check_names(self, steps: Sequence[Step]) -> None:
-        """Unknown customers, events, attributes and staff are told before anything is played, by their place in the file."""
+        """Unknown customers, events, attributes and staff are told, by their place, before anything is played."""
         known_events = self.runtime.shelf.event_types()
         known_attributes = set(COLUMNS)
         for each in self.runtime.shelf.in_force:
@@ -259,7 +259,7 @@ class Stage:
                     matter=step.matter,
                 )
             )
-        if faults := intake.faults_of(intake.accept_events(self.runtime, SOURCE, rows)):
+        if faults := enrolment.faults_of(intake.accept_events(self.runtime, SOURCE, rows)):
             raise InputError(faults)
 
     def _reply(self, step: Step) -> None:
@@ -331,7 +331,7 @@ class Stage:
 
     def _set(self, step: Step) -> None:
         values = dict(step.attributes)
-        row = intake.CustomerIn(
+        row = enrolment.CustomerIn(
             id=step.customer,
             name=str(values.pop("name", "")) or self._name_of(step.customer),
             phone=self._address(step),
@@ -343,7 +343,7 @@ class Stage:
             marketing_consent=bool(values.pop("marketing_consent", False)),
             attributes=values,
         )
-        if faults := intake.faults_of(intake.accept_customers(self.runtime, SOURCE, [row])):
+        if faults := enrolment.faults_of(enrolment.accept_customers(self.runtime, SOURCE, [row])):
             raise InputError(faults)
 
     def _name_of(self, customer: str) -> str:

@@ -10,7 +10,8 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from bot.journey.intake import CustomerIn, EventIn, accept_customers, accept_events
+from bot.journey.enrolment import CustomerIn, accept_customers
+from bot.journey.intake import EventIn, accept_events
 from bot.runtime import Runtime
 from bot.store import customers, programs, settings, staff
 from bot.store.tables import StaffRow

@@ -17,7 +17,8 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse
 
-from bot.journey.intake import CustomerIn, EventIn, Result, accept_customers, accept_events
+from bot.journey.enrolment import CustomerIn, Result, accept_customers
+from bot.journey.intake import EventIn, accept_events
 from bot.runtime import Runtime
 from bot.web.access import bearer
 from bot.web.site import site_of

@@ -14,8 +14,9 @@ from sqlmodel import select
 from bot.bootstrap import simulated_runtime
 from bot.clock import SimulatedClock
 from bot.config import Settings
-from bot.journey import intake
-from bot.journey.intake import CustomerIn, EventIn, Result
+from bot.journey import enrolment, intake
+from bot.journey.enrolment import CustomerIn, Result
+from bot.journey.intake import EventIn
 from bot.runtime import Runtime
 from bot.shelf import stock
 from bot.store.db import throw_away
@@ -73,7 +74,9 @@ def lived(size: int, rows: list[CustomerIn], events: list[EventIn]) -> tuple[lis
     """Verdicts and rows after all has been taken in, in batches of this size."""
     with pytest.MonkeyPatch.context() as patch, opened() as runtime:
         patch.setattr(intake, "BATCH", size)
-        verdicts = told(intake.accept_customers(runtime, "s", rows)) + told(intake.accept_events(runtime, "s", events))
+        verdicts = told(enrolment.accept_customers(runtime, "s", rows)) + told(
+            intake.accept_events(runtime, "s", events)
+        )
         again = told(intake.accept_events(runtime, "s", events))
         with runtime.db.read() as session:
             kept = [sorted(_plain(row) for row in session.exec(select(table))) for table in TABLES]  # type: ignore[call-overload]

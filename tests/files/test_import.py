@@ -13,7 +13,7 @@ from bot.errors import InputError
 from bot.files import ImportReport, import_customers, import_events
 from bot.files.rejects import COLUMNS, safe
 from bot.files.seen import Seen
-from bot.journey import intake
+from bot.journey import enrolment
 from bot.runtime import Runtime
 from bot.store import customers
 from bot.store.tables import ContactPointRow, CustomerRow, EnrolmentRow, EventRow, FollowUpRow
@@ -113,7 +113,7 @@ def test_a_changed_row_changes_the_customer(runtime: Runtime, tmp_path: Path) ->
 
 def test_more_rows_than_a_batch_and_bad_ones_between(runtime: Runtime, tmp_path: Path) -> None:
     # given some more rows than a batch holds, each seventh of them without a phone
-    size = intake.BATCH + 20
+    size = enrolment.BATCH + 20
     rows = [f"{i},P{i},{'' if i % 7 == 0 else f'+44770{i:07d}'}" for i in range(size)]
     seen: list[tuple[int, int]] = []
     # when they are imported

@@ -15,7 +15,8 @@ from bot.jobs import inprocess
 from bot.jobs.inprocess import run_once, start_ticking
 from bot.jobs.simulated import advance, work_until_idle
 from bot.jobs.work import WORK, Work
-from bot.journey.intake import CustomerIn, EventIn, accept_customers, accept_events
+from bot.journey.enrolment import CustomerIn, accept_customers
+from bot.journey.intake import EventIn, accept_events
 from bot.runtime import Runtime
 from bot.store import agenda
 from tests.journey.story import PHONE, Story, shanghai

@@ -11,8 +11,9 @@ from sqlmodel import Session, SQLModel, select
 from bot.channels.simulator import Fault, Simulator
 from bot.clock import SimulatedClock
 from bot.jobs.simulated import advance, work_until_idle
-from bot.journey import callbacks, intake, replies
-from bot.journey.intake import CustomerIn, EventIn, Result
+from bot.journey import callbacks, enrolment, intake, replies
+from bot.journey.enrolment import CustomerIn, Result
+from bot.journey.intake import EventIn
 from bot.runtime import Runtime
 from bot.store import staff, surveys, tickets, trail
 from bot.store.tables import CustomerRow, FollowUpRow, MessageRow, StaffRow, SurveyRow, TicketRow, TrailRow
@@ -39,7 +40,7 @@ class Story:
     def customer(self, id_: str = "c1", phone: str = PHONE, **known: Any) -> int:
         """A customer with a phone; in retail unless said otherwise. Their id."""
         known = {"name": "李敏", "title": "女士", "programs": ("retail_aftersales",), **known}
-        (result,) = intake.accept_customers(self.runtime, "test", [CustomerIn(id_, phone=phone, **known)])
+        (result,) = enrolment.accept_customers(self.runtime, "test", [CustomerIn(id_, phone=phone, **known)])
         assert not result.faults, result.faults
         return result.row_id
 

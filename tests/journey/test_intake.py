@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.journey import intake, occasions
-from bot.journey.intake import CustomerIn, EventIn
+from bot.journey import enrolment, intake, occasions
+from bot.journey.enrolment import CustomerIn
+from bot.journey.intake import EventIn
 from bot.journey.outreach import prepare_due
 from bot.runtime import Dice
 from bot.store.tables import (
@@ -128,7 +129,7 @@ def test_a_good_row_beside_a_bad_one_is_kept(story: Story) -> None:
 
     # then the good ones are kept, and the bad one can be told by its id
     assert [result.verdict for result in results] == ["new", "refused", "new"]
-    assert [fault["id"] for fault in intake.faults_of(results)] == ["p2"]
+    assert [fault["id"] for fault in enrolment.faults_of(results)] == ["p2"]
     assert story.one(EnrolmentRow).activity_total == 4
 
 
@@ -235,7 +236,7 @@ def test_the_same_phone_is_the_same_customer(story: Story) -> None:
     first = story.customer("shop-1", "139 0000 0001")
 
     # when the till imports the same phone under its own key
-    (result,) = intake.accept_customers(story.runtime, "till", [CustomerIn("till-9", "李敏", "+8613900000001")])
+    (result,) = enrolment.accept_customers(story.runtime, "till", [CustomerIn("till-9", "李敏", "+8613900000001")])
 
     # then both mean the same customer
     assert result.row_id == first
@@ -247,7 +248,7 @@ def test_the_same_phone_is_the_same_customer(story: Story) -> None:
 
 def test_the_same_phone_told_by_several_at_once_is_one_customer(story: Story) -> None:
     def tell(source: str) -> object:
-        return intake.accept_customers(story.runtime, source, [CustomerIn("k", "李敏", PHONE)])
+        return enrolment.accept_customers(story.runtime, source, [CustomerIn("k", "李敏", PHONE)])
 
     outcomes = side_by_side(*[lambda source=f"s{n}": tell(source) for n in range(4)])  # type: ignore[misc]
     assert not raised(outcomes)
@@ -257,7 +258,7 @@ def test_the_same_phone_told_by_several_at_once_is_one_customer(story: Story) ->
 
 def test_two_rows_of_one_file_with_the_same_phone_are_one_customer(story: Story) -> None:
     rows = [CustomerIn("a", "李敏", PHONE), CustomerIn("b", "李敏", PHONE, attributes={"city": "上海"})]
-    first, second = intake.accept_customers(story.runtime, "test", rows)
+    first, second = enrolment.accept_customers(story.runtime, "test", rows)
     assert first.row_id == second.row_id
     assert story.one(CustomerRow).attributes == {"city": "上海"}
 
@@ -284,7 +285,7 @@ def test_a_bad_customer_is_refused_by_field_and_the_good_one_kept(
 ) -> None:
     good = {"id": "c1", "name": "李敏", "phone": PHONE}
     rows = [CustomerIn(**{**good, "id": "bad", **changed}), CustomerIn(**good)]  # type: ignore[arg-type]
-    bad, kept = intake.accept_customers(story.runtime, "test", rows)
+    bad, kept = enrolment.accept_customers(story.runtime, "test", rows)
     assert bad.verdict == "refused"
     assert field in {fault["field"] for fault in bad.faults}
     assert kept.verdict == "new"
@@ -296,7 +297,7 @@ def test_a_name_that_no_database_takes_harms_no_other_customer(story: Story, tex
         CustomerIn("a", text, "+8613900000002", attributes={"city": text}),
         CustomerIn("b", "王芳", "+8613900000003"),
     ]
-    assert intake.accept_customers(story.runtime, "test", rows)[1].verdict == "new"
+    assert enrolment.accept_customers(story.runtime, "test", rows)[1].verdict == "new"
 
 
 def test_an_import_never_brings_somebody_back_who_opted_out(story: Story) -> None:
@@ -314,7 +315,7 @@ def test_an_import_never_brings_somebody_back_who_opted_out(story: Story) -> Non
 
 def test_what_an_import_tells_anew_is_taken_over(story: Story) -> None:
     story.customer(attributes={"city": "北京"})
-    (result,) = intake.accept_customers(
+    (result,) = enrolment.accept_customers(
         story.runtime, "test", [CustomerIn("c1", "李敏敏", PHONE, telegram="4711", attributes={"coupon": "A"})]
     )
     assert result.verdict == "changed"
@@ -354,7 +355,7 @@ def test_two_planners_at_once_plan_once(story: Story) -> None:
 def test_two_planners_at_once_draw_one_sample(story: Story) -> None:
     # given twenty customers of the repair shop in the days before the half-year's sample
     rows = [CustomerIn(f"c{n}", "张伟", f"+86139000001{n:02}", programs=("auto_repair",)) for n in range(20)]
-    intake.accept_customers(story.runtime, "test", rows)
+    enrolment.accept_customers(story.runtime, "test", rows)
     story.at("2026-11-30 08:00")
 
     # when several planners with dice of their own plan at once

@@ -12,7 +12,8 @@ import pytest
 
 from bot.clock import SimulatedClock
 from bot.jobs.simulated import advance
-from bot.journey.intake import CustomerIn, EventIn, accept_customers, accept_events
+from bot.journey.enrolment import CustomerIn, accept_customers
+from bot.journey.intake import EventIn, accept_events
 from bot.journey.occasions import plan_occasions
 from bot.journey.outreach import prepare_due
 from bot.runtime import Runtime

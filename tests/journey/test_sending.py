@@ -13,7 +13,7 @@ import pytest
 from bot.channels.contract import Accepted, NotSent, Outcome, Outgoing, Refused, Trace, Unknown
 from bot.clock import SimulatedClock
 from bot.jobs.simulated import advance
-from bot.journey import intake, occasions, replies, sending
+from bot.journey import enrolment, intake, occasions, replies, sending
 from bot.journey.outreach import prepare_due
 from bot.runtime import Runtime
 from bot.store import customers, messages, settings
@@ -646,9 +646,9 @@ def test_a_receipt_of_failure_makes_the_follow_up_unreachable(story: Story) -> N
 def test_two_dispatchers_at_once_never_send_one_message_twice(story: Story) -> None:
     # given forty surveys that are due
     rows = [
-        intake.CustomerIn(f"c{n}", "李敏", f"+86139000002{n:02}", programs=("retail_aftersales",)) for n in range(40)
+        enrolment.CustomerIn(f"c{n}", "李敏", f"+86139000002{n:02}", programs=("retail_aftersales",)) for n in range(40)
     ]
-    intake.accept_customers(story.runtime, "test", rows)
+    enrolment.accept_customers(story.runtime, "test", rows)
     story.at("2026-11-02 12:00")
     events = [intake.EventIn(f"p{n}", "purchase", f"c{n}", story.clock.now(), {}) for n in range(40)]
     intake.accept_events(story.runtime, "test", events)

@@ -23,7 +23,8 @@ from bot.channels.simulator import Simulator
 from bot.clock import SimulatedClock
 from bot.config import Settings
 from bot.jobs.simulated import advance
-from bot.journey.intake import CustomerIn, EventIn, accept_customers, accept_events
+from bot.journey.enrolment import CustomerIn, accept_customers
+from bot.journey.intake import EventIn, accept_events
 from bot.runtime import Runtime
 from bot.shelf import stock
 from bot.store import staff
