@@ -346,8 +346,26 @@ def check(
 
 
 @app.command()
+def evaluate(
+    file: Annotated[Path, typer.Argument(help="Labelled replies, one JSON object per line.")],
+    misses: Annotated[bool, typer.Option("--misses", help="Print every miss with its reasons.")] = False,
+) -> None:
+    """Read labelled replies and print how many were understood, for each tag and language."""
+    from bot.parsing import labelled_rows
+    from messages.reading.evaluate import evaluate as judge
+
+    report = judge(labelled_rows(file))
+    typer.echo(report.table())
+    typer.echo(report.confusion())
+    for name, figure in report.figures().items():
+        typer.echo(f"{name}: {figure:.3f}" if isinstance(figure, float) else f"{name}: {figure}")
+    if misses:
+        typer.echo(report.misses())
+
+
+@app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="rehearse, intake or plan")] = "rehearse",
+    name: Annotated[str, typer.Argument(help="rehearse, intake, plan or reading")] = "rehearse",
     size: Annotated[int, typer.Option(help="Customers; 0: the size of the promise.")] = 0,
 ) -> None:
     """Measure speed and memory, each figure beside its floor from the same run."""

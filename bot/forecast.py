@@ -19,6 +19,7 @@ from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.store import follow_ups
 from flows import plan
+from flows.decisions import Group
 from flows.offsets import add
 from flows.program import Every, Flow, OnFestival, Program, Sample
 from flows.resurvey import FLOW as RESURVEY
@@ -136,8 +137,8 @@ def _count_selections(
         selection = selection_of(runtime, session, in_force, flow, today)
         if selection is None:
             continue
-        fresh = tuple(group for group in selection.groups if (group.zone, group.anchor, group.occasion) not in seen)
-        seen.update((group.zone, group.anchor, group.occasion) for group in fresh)
+        fresh = tuple(group for group in selection.groups if _key(flow, group) not in seen)
+        seen.update(_key(flow, group) for group in fresh)
         for group, count in follow_ups.count_selection(session, program.id, replace(selection, groups=fresh), today):
             _count(counts, program.id, flow.id, group.slot.intended_on, count, group.slot.due_at)
             if isinstance(flow.on, Every) and count:
@@ -151,6 +152,11 @@ def _count_selections(
                     start + timedelta(days=days),
                     counts,
                 )
+
+
+def _key(flow: Flow, group: Group) -> tuple[str, date | None, str]:
+    """What is counted once: an occasion; of a chain its first link, since `_go_on` counts the later ones."""
+    return group.zone, group.anchor, "" if isinstance(flow.on, Every) else group.occasion
 
 
 def _go_on(

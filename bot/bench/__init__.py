@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator, Mapping
 
 from bot.bench.intake import bench_intake
 from bot.bench.plan import bench_plan
+from bot.bench.reading import bench_reading
 from bot.bench.rehearse import bench_rehearse
 
 BENCHES: Mapping[str, Callable[[int], Iterator[str]]] = {
     "rehearse": bench_rehearse,
     "intake": bench_intake,
     "plan": bench_plan,
+    "reading": bench_reading,
 }
 """Name -> bench; each takes a size (0: that of the promise) and yields lines to print."""

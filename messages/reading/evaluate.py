@@ -1,6 +1,6 @@
 """Measures the reader on labelled replies: a table for each tag and language, confusion of intents, every miss.
 
-Pure: rows in, figures and text out. `huifang bench reading` reads the files and prints. A row is a labelled reply as in
+Pure: rows in, figures and text out. `huifang evaluate` reads the file and prints. A row is a labelled reply as in
 tests/messages/reading/replies.jsonl: text, lang, question_scale, n_questions?, expect, tag.
 """
 
