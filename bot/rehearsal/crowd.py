@@ -10,8 +10,8 @@ from bot.jobs.work import Work
 from bot.journey import replies
 from bot.runtime import Runtime
 
-QUARTER = 15
-"""People answer on the quarter hour: what is typed at one instant is read in one batch."""
+HOUR = 60
+"""Minutes: a crowd answers on the hour, so that what is typed at one instant is read in one batch."""
 _LINK = re.compile(r"/s/[a-z0-9]{12}")
 
 
@@ -37,7 +37,7 @@ class Crowd:
         if text.direction != "in" or not _LINK.search(text.body) or self._dice.random() >= self._share:
             return
         first, last = self._after
-        at = datetime.fromisoformat(text.at) + timedelta(minutes=self._dice.randrange(first, last, QUARTER))
+        at = datetime.fromisoformat(text.at) + timedelta(minutes=self._dice.randrange(first, last, HOUR))
         body = self._dice.choice("12") if self._dice.random() < self._low else self._dice.choice("345")
         self._count += 1
         heapq.heappush(self._waiting, (at, self._count, text.address, body))

@@ -70,7 +70,7 @@ class Answering(Part):
 
     share: float = Field(0.3, ge=0, le=1)
     low: float = Field(0.05, ge=0, le=1)
-    after_minutes: tuple[int, int] = (15, 600)
+    after_minutes: tuple[int, int] = (60, 600)
 
 
 class Member(Part):

@@ -152,7 +152,9 @@ def _open_sqlite(url: str, file: str | None) -> Engine:
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
-        immediate = connection.get_execution_options().get("immediate", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+        if connection.get_execution_options().get("immediate", False):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        elif not in_memory:  # memory has one connection: nobody writes between two of its reads
+            connection.exec_driver_sql("BEGIN")
 
     return engine
