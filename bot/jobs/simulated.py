@@ -66,6 +66,6 @@ async def _work(runtime: Runtime, dues: Dues) -> Dues:
 
 
 def _look(runtime: Runtime, work: Sequence[Work]) -> Dues:
-    with runtime.db.read() as session:
-        stands = agenda.read(session)
+    with runtime.db.engine.connect() as connection:
+        stands = agenda.look(connection)
     return [(each, each.due(runtime, stands)) for each in work]

@@ -26,11 +26,11 @@ def plan_occasions(runtime: Runtime) -> int:
         return 0
     planned = 0
     for in_force in runtime.shelf.in_force:
+        for flow, selection in _selections(runtime, in_force):
+            planned += _insert(runtime, in_force, flow, selection)
         for flow in in_force.program.flows:
             if isinstance(flow.on, Sample):
                 planned += _plan_sample(runtime, in_force, flow, flow.on)
-            elif plan.needs_anchor(flow):
-                planned += _plan_selection(runtime, in_force, flow)
     with runtime.db.write() as session:
         noted = {"until": _next_midnight(runtime).isoformat(), "enrolment": stands.enrolment, "version": stands.version}
         settings.write(session, agenda.PLANNED, noted)
@@ -62,13 +62,19 @@ def selection_of(runtime: Runtime, session: Session, in_force: InForce, flow: Fl
     return plan.select(program, flow, anchors, today, runtime.calendar(program.region))
 
 
-def _plan_selection(runtime: Runtime, in_force: InForce, flow: Flow) -> int:
+def _selections(runtime: Runtime, in_force: InForce) -> list[tuple[Flow, Selection]]:
+    """Whom the set-based flows of a program mean today, all read at once."""
+    today = runtime.today(in_force.program.zone)
+    flows = [flow for flow in in_force.program.flows if plan.needs_anchor(flow) and not isinstance(flow.on, Sample)]
+    with runtime.db.read() as session:
+        found = [(flow, selection_of(runtime, session, in_force, flow, today)) for flow in flows]
+    return [(flow, selection) for flow, selection in found if selection is not None]
+
+
+def _insert(runtime: Runtime, in_force: InForce, flow: Flow, selection: Selection) -> int:
+    """One INSERT for each group, and a line of the trail; those planned already are passed over."""
     now, program = runtime.clock.now(), in_force.program
     today = runtime.today(program.zone)
-    with runtime.db.read() as session:
-        selection = selection_of(runtime, session, in_force, flow, today)
-    if selection is None:
-        return 0
     owner = follow_ups.Owner(program.id, in_force.version_id, now)
     with runtime.db.write() as session:
         planned = follow_ups.plan_selection(session, owner, selection, today)
