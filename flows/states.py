@@ -44,7 +44,6 @@ class MessageState(StrEnum):
 
 
 class SurveyState(StrEnum):
-    PLANNED = "planned"
     OPEN = "open"
     ANSWERED = "answered"
     NEEDS_PERSON = "needs_person"
@@ -159,10 +158,6 @@ MESSAGE: Mapping[MessageState, Mapping[MessageState, str]] = {
 }
 
 SURVEY: Mapping[SurveyState, Mapping[SurveyState, str]] = {
-    SurveyState.PLANNED: {
-        SurveyState.OPEN: "its message was accepted by the provider",
-        SurveyState.WITHDRAWN: "its message will not be sent",
-    },
     SurveyState.OPEN: {
         SurveyState.ANSWERED: "every question that was asked has its answer",
         SurveyState.NEEDS_PERSON: "unclear after one clarifying question",

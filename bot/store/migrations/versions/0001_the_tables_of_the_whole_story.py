@@ -423,7 +423,7 @@ def upgrade() -> None:
         sa.Column("closes_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "state IN ('planned', 'open', 'answered', 'needs_person', 'lapsed', 'withdrawn')", name="state_is_known"
+            "state IN ('open', 'answered', 'needs_person', 'lapsed', 'withdrawn')", name="state_is_known"
         ),
         sa.ForeignKeyConstraint(["customer_id"], ["customer.id"], ondelete="CASCADE"),
         sa.ForeignKeyConstraint(["program_version_id"], ["program_version.id"], ondelete="CASCADE"),
