@@ -1,7 +1,7 @@
 """Is this answer low? (R122) And which of the three automatic answers does it get? (R106)"""
 
 from flows.program import Low, Program, Question
-from messages.reading import Reading, Scale
+from messages.reading import Scale
 
 
 def is_low(low: Low, points: int | None, level: int | None, question: Question | None = None) -> bool:
@@ -32,10 +32,3 @@ def topic_of(program: Program, text: str) -> str | None:
         if any(word.casefold() in folded for word in words):
             return topic
     return None
-
-
-def tone_of(reading: Reading) -> str:
-    """In one word, for the trail."""
-    if reading.category:
-        return str(reading.category)
-    return f"level {reading.level}" if reading.level else str(reading.intent)

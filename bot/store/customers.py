@@ -324,11 +324,6 @@ def _note_activity(dialect: str) -> Any:
     )
 
 
-def newest_enrolment(session: Session) -> int:
-    """Grows whenever somebody is enrolled: what planners look at."""
-    return session.exec(select(func.max(EnrolmentRow.id))).first() or 0
-
-
 def matter(session: Session, customer_id: int, source: str, kind: str, external_id: str) -> int:
     """The id of this matter; added when new."""
     values = {
