@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup setup-dev run test lint lock bench clean
+.PHONY: setup setup-dev run test prove lint lock bench clean
 
 setup: $(VENV)/.runtime
 setup-dev: $(VENV)/.dev
@@ -25,6 +25,12 @@ run: setup
 test: setup-dev
 	@sh .ci/browser
 	$(BIN)/python -m pytest -q -n auto
+
+# 20,000 messages each, 200 deaths of the sender; DATABASE=postgres for the other database
+DATABASE ?= sqlite
+prove: setup-dev
+	$(BIN)/python -m tests.proof --mode scheduled --database $(DATABASE)
+	$(BIN)/python -m tests.proof --mode immediate --database $(DATABASE)
 
 lint: setup-dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from sqlalchemy.engine import make_url
 
 from bot.channels.contract import Channel
 from bot.channels.null import NullChannel
+from bot.channels.signing import receipt_key, sign_attempt
 from bot.channels.simulator import Simulator
 from bot.clock import Clock, RatedClock, SystemClock
 from bot.config import Settings
@@ -16,8 +18,12 @@ from bot.shelf import Shelf, stock
 from bot.store.db import Database
 from bot.store.migrate import migrate
 
-CHANNELS = ("sms", "telegram")
+CHANNELS = ("sms", "telegram", "email", "whatsapp")
 """The channels that programs name; each is served by whatever the settings pick."""
+
+
+STATUS_PATH = "/hooks/twilio/status/"
+"""Where receipts come to; the signed attempt follows."""
 
 
 def open_runtime(settings: Settings, clock: Clock | None = None) -> Runtime:
@@ -53,8 +59,69 @@ def pick_channels(settings: Settings, clock: Clock) -> dict[str, Channel]:
     """Every channel by the name that programs give it."""
     if settings.channels == "null":
         return {name: NullChannel(name) for name in CHANNELS}
+    if settings.channels == "live":
+        return live_channels(settings, clock)
     ledger = phone_ledger(settings)
     return {name: Simulator(clock, ledger.with_suffix(f".{name}.jsonl") if ledger else None, name) for name in CHANNELS}
+
+
+def live_channels(settings: Settings, clock: Clock) -> dict[str, Channel]:
+    """Every provider that the settings set up. Their libraries are loaded here, since only who uses them waits."""
+    channels: dict[str, Channel] = {}
+    numbers = tuple(number.strip() for number in settings.twilio_numbers.split(",") if number.strip())
+    if numbers or settings.twilio_messaging_service:
+        channels["sms"] = _twilio(settings, clock, "sms", numbers, settings.twilio_messaging_service)
+    if settings.twilio_whatsapp:
+        channels["whatsapp"] = _twilio(settings, clock, "whatsapp", (settings.twilio_whatsapp,), "")
+    if settings.telegram_token.get_secret_value():
+        from bot.channels.telegram import TelegramChannel
+
+        token, secret = settings.telegram_token.get_secret_value(), settings.telegram_secret.get_secret_value()
+        channels["telegram"] = TelegramChannel(token, secret, settings.telegram_url, clock)
+    if settings.smtp_host:
+        from bot.channels.email import EmailChannel
+
+        channels["email"] = EmailChannel(
+            settings.smtp_host,
+            settings.smtp_port,
+            settings.smtp_security,
+            settings.smtp_user,
+            settings.smtp_password.get_secret_value(),
+            settings.smtp_from,
+            clock,
+        )
+    if not channels:
+        raise SettingError("HUIFANG_CHANNELS", "is live, but no provider is set up", "see docs/connect-twilio.md")
+    return channels
+
+
+def _twilio(
+    settings: Settings, clock: Clock, name: Literal["sms", "whatsapp"], numbers: tuple[str, ...], service: str
+) -> Channel:
+    from bot.channels.twilio import TwilioChannel
+
+    token = settings.twilio_auth_token.get_secret_value()
+    if not token:
+        raise SettingError(
+            "HUIFANG_TWILIO_AUTH_TOKEN", "is missing: nobody could prove who calls us", "copy it from Twilio's console"
+        )
+    if not settings.twilio_account_sid:
+        raise SettingError("HUIFANG_TWILIO_ACCOUNT_SID", "is missing", "copy it from Twilio's console")
+    key = receipt_key(token)
+    return TwilioChannel(
+        name=name,
+        account_sid=settings.twilio_account_sid,
+        auth_token=token,
+        api_key=settings.twilio_api_key,
+        api_secret=settings.twilio_api_secret.get_secret_value(),
+        numbers=numbers,
+        service=service,
+        segments_per_second=settings.twilio_segments_per_second,
+        schedule_seconds=settings.twilio_schedule_seconds,
+        url=settings.twilio_url,
+        receipt_url=lambda attempt: f"{settings.public_url.rstrip('/')}{STATUS_PATH}{sign_attempt(key, attempt)}",
+        clock=clock,
+    )
 
 
 def phone_ledger(settings: Settings) -> Path | None:

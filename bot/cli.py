@@ -5,20 +5,23 @@ Errors that a user can mend are printed as one clear message, never as a traceba
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from bot.commands.fakes import faking
+from bot.commands.linking import linking
+from bot.commands.output import JsonOption, console, out, print_json, progress
+from bot.commands.senders import sending
+from bot.commands.staff import staffing
 from bot.config import Settings, read_settings
-from bot.errors import HuifangError, InputError
+from bot.errors import HuifangError, InputError, SettingError
 from messages.catalog import TemplateError
 
 app = typer.Typer(
@@ -30,8 +33,10 @@ app = typer.Typer(
 )
 importing = typer.Typer(help="Import customers or events from a CSV or XLSX file.", no_args_is_help=True)
 app.add_typer(importing, name="import")
-console = Console(stderr=True)
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
+app.add_typer(staffing, name="staff")
+app.add_typer(linking, name="link")
+app.add_typer(sending, name="senders")
+app.add_typer(faking, name="fake")
 
 
 def main() -> None:
@@ -108,7 +113,7 @@ def _import(kind: str, file: Path, mapping: Path | None, source: str | None, rej
 
     runtime = open_runtime(read_settings())
     take = files.import_customers if kind == "customers" else files.import_events
-    with _progress(f"importing {file.name}") as advance:
+    with progress(f"importing {file.name}") as advance:
         report = take(runtime, file, mapping=mapping, source=source, rejects=rejects, progress=advance)
     typer.echo(report.summary())
     if report.refused:
@@ -136,7 +141,7 @@ def event(
     if result.faults:
         raise InputError(result.faults)
     if json_:
-        _print_json({"id": result.id, "verdict": result.verdict, "event": result.row_id})
+        print_json({"id": result.id, "verdict": result.verdict, "event": result.row_id})
     else:
         typer.echo(f"{result.id}: {result.verdict}")
 
@@ -187,9 +192,10 @@ def forecast(
     found = look_ahead(open_runtime(read_settings()), days)
     if json_:
         for line in found.lines:
-            _print_json(line.as_dict())
-        for out in found.left_out:
-            _print_json({"left_out": out.count, "program": out.program_id, "flow": out.flow, "because": out.because})
+            print_json(line.as_dict())
+        for group in found.left_out:
+            told = {"left_out": group.count, "program": group.program_id, "flow": group.flow, "because": group.because}
+            print_json(told)
         return
     table = Table("day", "program", "flow", "template", "channel", "messages", "segments", "cost", "due")
     for line in found.lines:
@@ -206,9 +212,9 @@ def forecast(
             str(line.cost),
             due,
         )
-    _out().print(table)
-    for out in found.left_out:
-        _out().print(f"left out of {out.program_id}.{out.flow}: {out.count} ({out.because})")
+    out().print(table)
+    for group in found.left_out:
+        out().print(f"left out of {group.program_id}.{group.flow}: {group.count} ({group.because})")
 
 
 @app.command()
@@ -232,7 +238,7 @@ def rehearse(
         )
     if json_:
         for line in outcome.lines:
-            _print_json(line)
+            print_json(line)
     else:
         table = Table("at", "what", "customer", "flow", "text", "because")
         for line in outcome.lines:
@@ -240,7 +246,7 @@ def rehearse(
             text = line.get("text", line.get("due", ""))
             cells = (at, line["what"], line.get("customer", ""), line.get("flow", ""), text, line["because"])
             table.add_row(*(escape(str(cell)) for cell in cells))
-        _out().print(table)
+        out().print(table)
     for missing in outcome.unmet:
         console.print(f"[red]not met[/red] {escape(missing)}", highlight=False, soft_wrap=True)
     if outcome.unmet:
@@ -261,11 +267,11 @@ def parse(
     from bot.parsing import parse_line
 
     if text is not None and not jsonl:
-        _print_json(parse_line({"text": text, "scale": scale}))
+        print_json(parse_line({"text": text, "scale": scale}))
         return
     for number, line in enumerate(sys.stdin.buffer, start=1):
         if line.strip():
-            _print_json(parse_line(_json_line(line, number, jsonl, scale), number))
+            print_json(parse_line(_json_line(line, number, jsonl, scale), number))
 
 
 def _json_line(line: bytes, number: int, jsonl: bool, scale: str) -> Any:
@@ -279,46 +285,34 @@ def _json_line(line: bytes, number: int, jsonl: bool, scale: str) -> Any:
         ) from error
 
 
-staffing = typer.Typer(help="Members of staff: who is pinged, and who makes the callbacks.", no_args_is_help=True)
-app.add_typer(staffing, name="staff")
+@app.command()
+def doctor(json_: JsonOption = False) -> None:
+    """Check settings, credentials, webhooks, clocks, database; say what to do in words. Sends nothing."""
+    from bot.doctor import Finding, Verdict, examine, fault
 
-
-@staffing.command("add")
-def staff_add(
-    name: Annotated[str, typer.Argument(help="Name, as pings and the queue show it.")],
-    phone: Annotated[str, typer.Option(help="Number that pings go to.")],
-    role: Annotated[list[str], typer.Option(help="Role, or program:role; may be repeated.")],
-    language: Annotated[str, typer.Option(help="zh or en")] = "zh",
-) -> None:
-    """Add a member of staff; the same number again changes name and roles."""
-    from bot.bootstrap import open_runtime
-    from bot.staffing import hire
-
-    member = hire(open_runtime(read_settings()), name, phone, role, language)
-    typer.echo(f"{member.id} {member.name}: {', '.join(member.roles)}")
-
-
-@staffing.command("list")
-def staff_list(json_: JsonOption = False) -> None:
-    """Who is there, and which roles nobody has."""
-    from bot.bootstrap import open_runtime
-    from bot.staffing import missing_roles
-    from bot.store import staff
-
-    runtime = open_runtime(read_settings())
-    with runtime.db.read() as session:
-        members = staff.everybody(session)
-    for member in members:
-        if json_:
-            _print_json({"id": member.id, "name": member.name, "roles": member.roles, "language": member.language})
+    def findings() -> Iterator[Finding]:
+        try:
+            settings = read_settings()
+        except SettingError as error:
+            yield fault("settings", str(error))
         else:
-            typer.echo(f"{member.id} {member.name}: {', '.join(member.roles)}")
-    for program_id, role in missing_roles(runtime):
-        console.print(
-            escape(f"nobody is {role} of {program_id}: add one with `huifang staff add`"),
-            highlight=False,
-            soft_wrap=True,
-        )
+            yield from examine(settings)
+
+    faults = 0
+    for finding in findings():
+        faults += finding.verdict is Verdict.FAULT
+        if json_:
+            print_json(asdict(finding))
+        else:
+            remedy = f"\n        -> {finding.remedy}" if finding.remedy else ""
+            style = _STYLES[finding.verdict]
+            line = f"[{style}]{finding.verdict:7}[/{style}] {escape(f'{finding.about}: {finding.told}{remedy}')}"
+            out().print(line, highlight=False, soft_wrap=True)
+    if faults:
+        raise typer.Exit(1)
+
+
+_STYLES = {"good": "green", "warning": "yellow", "fault": "red"}
 
 
 @app.command()
@@ -365,7 +359,7 @@ def evaluate(
 
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(help="rehearse, intake, plan or reading")] = "rehearse",
+    name: Annotated[str, typer.Argument(help="rehearse, intake, plan, reading, dispatch or inbound")] = "rehearse",
     size: Annotated[int, typer.Option(help="Customers; 0: the size of the promise.")] = 0,
 ) -> None:
     """Measure speed and memory, each figure beside its floor from the same run."""
@@ -375,21 +369,3 @@ def bench(
         raise InputError([{"field": "NAME", "reason": f"no bench {name!r}", "remedy": f"one of {', '.join(BENCHES)}"}])
     for figure in BENCHES[name](size):
         typer.echo(figure)
-
-
-def _out() -> Console:
-    """Wide enough for a pipe, as wide as the terminal otherwise."""
-    return Console() if sys.stdout.isatty() else Console(width=200)
-
-
-def _print_json(value: Any) -> None:
-    typer.echo(json.dumps(value, ensure_ascii=False, default=str))
-
-
-@contextmanager
-def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error; yields advance(done, total)."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -4,17 +4,20 @@
 runs from an origin at a rate, and can be pushed: the town, and processes that share an accelerated clock.
 """
 
+import asyncio
 import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """now() is an aware UTC instant; monotonic() counts seconds and never goes back."""
+    """now() is an aware UTC instant; monotonic() counts seconds and never goes back; sleep() waits so many of them."""
 
     def now(self) -> datetime: ...
 
     def monotonic(self) -> float: ...
+
+    async def sleep(self, seconds: float) -> None: ...
 
 
 class SystemClock:
@@ -25,6 +28,9 @@ class SystemClock:
 
     def monotonic(self) -> float:
         return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
 
 class SimulatedClock:
@@ -38,6 +44,9 @@ class SimulatedClock:
 
     def monotonic(self) -> float:
         return (self._now - self._start).total_seconds()
+
+    async def sleep(self, seconds: float) -> None:
+        """Nobody waits in simulated time: who pushes the clock decides when it moves."""
 
     def move_to(self, instant: datetime) -> None:
         """Go forward to `instant`; an earlier one changes nothing."""
@@ -66,6 +75,9 @@ class RatedClock:
 
     def monotonic(self) -> float:
         return time.monotonic() * self._rate if self._rate else time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self._rate if self._rate else seconds)
 
     def run(self, rate: float) -> None:
         """Change the rate from this moment on."""

@@ -26,11 +26,56 @@ class Settings(BaseSettings):
         "retail_aftersales,auto_repair,hospital",
         description="shipped programs or paths of YAML files, with commas between",
     )
-    channels: Literal["simulator", "null"] = Field(
-        "simulator", description="simulator: the built-in phone; null: nowhere"
+    channels: Literal["simulator", "live", "null"] = Field(
+        "simulator",
+        description="simulator: the built-in phone; live: every provider that is set up below; null: nowhere",
     )
     region: str = Field("CN", description="country whose numbers need no prefix (ISO 3166)")
-    price_per_segment: float = Field(0.05, ge=0, description="cost of one SMS segment, for the forecast")
+    twilio_account_sid: str = Field("", description="Account SID: AC and 32 hexadecimal digits")
+    twilio_auth_token: SecretStr = Field(SecretStr(""), description="Auth token: it also proves who calls our webhooks")
+    twilio_api_key: str = Field("", description="API key SID for sending (SK...); empty: the auth token is used")
+    twilio_api_secret: SecretStr = Field(SecretStr(""), description="secret of that API key")
+    twilio_numbers: str = Field("", description="numbers that SMS leave from, with commas between")
+    twilio_messaging_service: str = Field(
+        "", description="Messaging Service SID (MG...): it sends, and what is not urgent is scheduled there first"
+    )
+    twilio_whatsapp: str = Field("", description="number of a WhatsApp sender")
+    twilio_segments_per_second: float = Field(
+        1.0,
+        gt=0,
+        description="segments that one number carries in a second: US long code 1, toll-free 3, short code 100",
+    )
+    twilio_schedule_seconds: int = Field(
+        300, ge=0, description="the least time ahead at which Twilio takes a scheduled message; 0: never schedule"
+    )
+    twilio_url: str = Field("", description="for trials: where the stand-in for Twilio listens; empty: Twilio itself")
+    telegram_token: SecretStr = Field(SecretStr(""), description="the bot's token, from BotFather")
+    telegram_mode: Literal["polling", "webhook"] = Field(
+        "polling", description="polling: we fetch messages; webhook: Telegram calls HUIFANG_PUBLIC_URL"
+    )
+    telegram_secret: SecretStr = Field(
+        SecretStr(""), description="webhook only: secret of 32 or more letters, digits, _ and - that proves who calls"
+    )
+    telegram_url: str = Field("", description="for trials: where the stand-in for Telegram listens; empty: Telegram")
+    smtp_host: str = Field("", description="mail server; empty: no e-mail")
+    smtp_port: int = Field(587, ge=1, le=65535, description="port of the mail server")
+    smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="starttls, tls, or none")
+    smtp_user: str = Field("", description="user name at the mail server; empty: no sign-in")
+    smtp_password: SecretStr = Field(SecretStr(""), description="password at the mail server")
+    smtp_from: str = Field("", description="address that e-mails come from")
+    countries: str = Field(
+        "", description="countries that may be messaged (ISO 3166, with commas between); empty: every country"
+    )
+    most_per_day: int = Field(0, ge=0, description="automatic messages that may leave in a day; 0: no limit")
+    most_per_campaign: int = Field(0, ge=0, description="messages of one festival, wave or flow in all; 0: no limit")
+    spend_per_day: float = Field(0.0, ge=0, description="what SMS may cost in a day; 0: no limit")
+    alarm_after_minutes: int = Field(
+        15, ge=0, description="staff are told when messages wait this long and none leaves; 0: never"
+    )
+    spool: str = Field(
+        "huifang.spool", description="file that keeps what comes in while the database cannot be reached"
+    )
+    price_per_segment: float = Field(0.05, ge=0, description="cost of one SMS segment")
     currency: str = Field("CNY", description="currency of that price")
     language: Literal["en", "zh"] = Field("en", description="language of the console")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is logged")

@@ -16,4 +16,5 @@ def configure_logs(level: str) -> None:
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
     )
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    for chatty in ("apscheduler", "httpx", "httpcore", "telegram"):  # addresses of Telegram hold the bot's token
+        logging.getLogger(chatty).setLevel(logging.WARNING)

@@ -1,10 +1,15 @@
-"""Members of staff are added, and roles that a program pings but nobody has are found."""
+"""Members of staff are added and reached, and roles that a program pings but nobody has are found."""
+
+from collections.abc import Container
 
 from bot.errors import InputError
 from bot.journey.enrolment import normalise_phone
 from bot.runtime import Runtime
 from bot.store import staff
 from bot.store.tables import StaffRow
+
+OPERATOR = "operator"
+"""The role of those who keep the house itself running; no program pings it."""
 
 
 def hire(runtime: Runtime, name: str, phone: str, roles: list[str], language: str) -> StaffRow:
@@ -22,9 +27,7 @@ def hire(runtime: Runtime, name: str, phone: str, roles: list[str], language: st
     known = known_roles(runtime)
     for role in roles:
         if role not in known:
-            faults.append(
-                {"field": "role", "reason": f"no program pings {role!r}", "remedy": f"one of {', '.join(known)}"}
-            )
+            faults.append({"field": "role", "reason": f"nobody pings {role!r}", "remedy": f"one of {', '.join(known)}"})
     if faults or address is None:
         raise InputError(faults)
     with runtime.db.write() as session:
@@ -33,11 +36,18 @@ def hire(runtime: Runtime, name: str, phone: str, roles: list[str], language: st
         return staff.add(session, member)
 
 
+def reach(member: StaffRow, channels: Container[str]) -> tuple[str, str]:
+    """(channel, address) for notices: the linked chat where that channel is connected, else the phone number."""
+    if member.chat and staff.CHAT in channels:
+        return staff.CHAT, member.chat
+    return member.channel, member.address
+
+
 def known_roles(runtime: Runtime) -> list[str]:
-    """Every role that a program pings, alone and as program:role."""
+    """Every role that a program pings, alone and as program:role; last the operator's."""
     pairs = [(each.program.id, role) for each in runtime.shelf.in_force for role in each.program.roles()]
     alone = dict.fromkeys(role for _, role in pairs)
-    return [*alone, *(f"{program_id}:{role}" for program_id, role in pairs)]
+    return [*alone, *(f"{program_id}:{role}" for program_id, role in pairs), OPERATOR]
 
 
 def missing_roles(runtime: Runtime) -> list[tuple[str, str]]:

@@ -201,6 +201,9 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
 """How each field may be written; a test reads every one of them as the model would."""
 
 KNOWN: Mapping[str, str] = {
+    "sender": "in a notice to staff about sending",
+    "reason": "in a notice to staff about sending",
+    "count": "in a notice to staff about sending",
     "salutation": "always, with its fallback",
     "customer_name": "always, with its fallback",
     "company": "always",

@@ -94,6 +94,9 @@ FOLLOW_UP: Mapping[FollowUpState, Mapping[FollowUpState, str]] = {
     FollowUpState.SENT: {
         FollowUpState.ANSWERED: "the customer replied",
         FollowUpState.UNREACHABLE: "a receipt says that it never arrived",
+        FollowUpState.READY: "it did not arrive: the next channel or a later try has it",
+        FollowUpState.SUPPRESSED: "opted out while it was scheduled at the provider",
+        FollowUpState.CANCELLED: "cancelled while it was scheduled at the provider",
     },
     FollowUpState.UNREACHABLE: {FollowUpState.ANSWERED: "the customer replied after all"},
     FollowUpState.ANSWERED: {},
@@ -134,6 +137,7 @@ MESSAGE: Mapping[MessageState, Mapping[MessageState, str]] = {
         MessageState.ACCEPTED: "late proof",
         MessageState.SENT: "late proof",
         MessageState.DELIVERED: "late proof",
+        MessageState.UNDELIVERED: "late proof that it was sent, and did not arrive",
         MessageState.READY: "a person allows a new attempt",
         MessageState.CANCELLED: "a person lets it go",
     },

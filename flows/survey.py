@@ -35,6 +35,9 @@ from flows.program import Program, Question, Unanswered
 from flows.states import SurveyState
 from messages.reading import Category, Intent, Reading, Scale
 
+NOT_THEIRS = "says that the number is not theirs"
+"""Why an address is never used again, whoever writes from it later."""
+
 
 @dataclass(frozen=True)
 class Conversation:
@@ -84,6 +87,15 @@ def hear(talk: Conversation, reading: Reading, text: str, at: datetime, calendar
     return decisions + list(_alerts(talk, reading, text, at, calendar, decisions))
 
 
+def see(talk: Conversation) -> list[Decision]:
+    """What follows from a picture without words: a person looks at it; a survey that waits asks once what it means."""
+    because = "a picture without words"
+    decisions: list[Decision] = [HoldForPerson(because)]
+    if talk.survey and not talk.late and not talk.correcting and talk.clarified == 0:
+        decisions.append(Clarify(because))
+    return decisions
+
+
 def _hear(talk: Conversation, reading: Reading, text: str, at: datetime, calendar: Calendar) -> Iterator[Decision]:
     if not text.strip():
         yield Ignore("empty")
@@ -110,7 +122,7 @@ def _hear(talk: Conversation, reading: Reading, text: str, at: datetime, calenda
         case Intent.CALLBACK:
             yield from _to_person(talk, reading, text, at, calendar, "callback", "asks to be called")
         case Intent.WRONG_PERSON:
-            yield SuppressNumber("says that the number is not theirs")
+            yield SuppressNumber(NOT_THEIRS)
             if talk.survey:
                 yield MoveSurvey(SurveyState.WITHDRAWN, "wrong person")
             yield Say("wrong_person", "wrong_person", "apologised")

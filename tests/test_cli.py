@@ -2,16 +2,21 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot import cli
+from bot.channels.fakes import serving
+from bot.channels.fakes.serving import FakeProvider, Plugged
+from bot.store import senders as store
 from bot.store.db import Database
 from flows.load import shipped_program_ids, shipped_program_text
 
@@ -61,7 +66,7 @@ Run = Callable[..., Done]
 def test_help_names_every_command(huifang: Run) -> None:
     done = huifang("--help")
     assert done.code == 0
-    for command in ("serve", "import", "event", "forecast", "rehearse", "parse", "check", "bench", "town"):
+    for command in ("serve", "import", "event", "forecast", "rehearse", "parse", "check", "bench", "town", "doctor"):
         assert command in done.out
 
 
@@ -442,3 +447,153 @@ def test_an_unknown_bench_names_the_known_ones(huifang: Run) -> None:
     done = huifang("bench", "nothing")
     assert done.code == 2
     assert "rehearse" in done.err
+
+
+# ----- doctor
+
+
+def test_a_doctor_tells_what_is_well_and_what_to_do(huifang: Run) -> None:
+    done = huifang("doctor")
+    assert done.code == 0, done.err
+    assert "good    program: retail_aftersales is valid" in done.out
+    assert "-> `huifang serve` makes it" in done.out
+
+
+def test_a_fault_exits_with_one_and_is_a_line_of_json(huifang: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUIFANG_CHANNELS", "live")
+    done = huifang("doctor", "--json")
+    assert done.code == 1
+    assert all(set(line) == {"verdict", "about", "told", "remedy"} for line in done.lines)
+    told = [line["told"] for line in done.lines if line["verdict"] == "fault"]
+    assert any("HUIFANG_CHANNELS is live, but no provider is set up" in each for each in told)
+
+
+def test_a_setting_that_cannot_be_read_is_a_finding(huifang: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUIFANG_SMTP_PORT", "many")
+    done = huifang("doctor")
+    assert done.code == 1
+    assert "fault   settings: HUIFANG_SMTP_PORT" in done.out
+
+
+# ----- stand-ins, links, senders
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[FakeProvider]:
+    """The stand-ins that a command would have served until it is stopped."""
+    found: list[FakeProvider] = []
+
+    async def keep(app: FakeProvider, host: str, port: int) -> None:
+        assert host == "127.0.0.1"
+        found.append(app)
+
+    monkeypatch.setattr(serving, "serve_fake", keep)
+    return found
+
+
+def obey(done: Done, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put the lines that a stand-in asks for into the environment; it runs at `url` here."""
+    for line in done.out.splitlines():
+        name, equals, value = line.strip().partition("=")
+        if equals and name.startswith("HUIFANG_"):
+            monkeypatch.setenv(name, url if name.endswith("_URL") else value)
+
+
+@pytest.mark.parametrize(
+    ("provider", "well"),
+    [("twilio", "sms: the credentials work"), ("telegram", "telegram: the bot answers as @")],
+)
+def test_a_stand_in_tells_how_to_be_used(
+    huifang: Run, made: list[FakeProvider], monkeypatch: pytest.MonkeyPatch, provider: str, well: str
+) -> None:
+    # given what the command says, done to the letter
+    done = huifang("fake", provider, "--port", "18099")
+    assert done.code == 0, done.err
+    assert f"HUIFANG_{provider.upper()}_URL=http://127.0.0.1:18099" in done.out
+    assert "curl http://127.0.0.1:18099/fake/" in done.out
+    with Plugged(made[0]) as running:
+        obey(done, running.url, monkeypatch)
+
+        # when the doctor looks, then the stand-in takes the credentials
+        assert f"good    {well}" in huifang("doctor").out
+
+
+def test_a_stand_in_does_not_repeat_the_secrets_of_the_settings(
+    huifang: Run, made: list[FakeProvider], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUIFANG_TWILIO_ACCOUNT_SID", "AC" + "2" * 32)
+    monkeypatch.setenv("HUIFANG_TWILIO_AUTH_TOKEN", "the-real-token")
+    monkeypatch.setenv("HUIFANG_TELEGRAM_TOKEN", "12345:the-real-token")
+    assert "the-real-token" not in huifang("fake", "twilio").out + huifang("fake", "telegram").out
+
+
+def test_a_stand_in_fails_as_often_as_it_is_told(huifang: Run, made: list[FakeProvider], tmp_path: Path) -> None:
+    huifang("fake", "twilio", "--faults", "0.3", "--seed", "7", "--ledger", str(tmp_path / "phones.jsonl"))
+    failed = sum(made[0].faults.choose("") is not None for _ in range(1000))
+    assert 250 < failed < 350
+    assert (tmp_path / "phones.jsonl").exists()
+    assert huifang("fake", "twilio", "--faults", "1.5").code == 2
+
+
+@pytest.fixture
+def bot(known: Run, made: list[FakeProvider], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """The house that knows c1, with a bot at a stand-in for Telegram."""
+    done = known("fake", "telegram")
+    with Plugged(made[0]) as running:
+        obey(done, running.url, monkeypatch)
+        yield known
+
+
+@pytest.mark.parametrize("customer", ["c1", "+8613900000001", "13900000001"])
+def test_a_customer_gets_a_link_of_their_own(bot: Run, customer: str) -> None:
+    first, second = bot("link", "customer", customer), bot("link", "customer", customer)
+    assert first.code == 0, first.err
+    assert re.fullmatch(r"https://t\.me/\w+\?start=[\w-]{16}\n", first.out)
+    assert first.out != second.out
+
+
+def test_a_link_for_nobody_is_refused(bot: Run) -> None:
+    done = bot("link", "customer", "c9")
+    assert done.code == 2
+    assert "c9" in done.err
+
+
+def test_a_link_needs_a_bot(known: Run) -> None:
+    done = known("link", "customer", "c1")
+    assert done.code == 2
+    assert "HUIFANG_TELEGRAM_TOKEN" in done.err
+
+
+def test_a_member_of_staff_gets_a_link(bot: Run) -> None:
+    for phone in ("+8613900000101", "+8613900000102"):
+        bot("staff", "add", "王芳", "--phone", phone, "--role", "service")
+    assert "https://t.me/" in bot("staff", "link", "1").out
+    done = bot("staff", "link", "王芳")
+    assert done.code == 2
+    assert "2 people are called" in done.err
+    assert "nobody is called" in bot("staff", "link", "李娜").err
+
+
+def test_a_paused_sender_is_listed_and_let_go_on(bot: Run, tmp_path: Path) -> None:
+    # given a bot that was paused until a person mends it
+    assert bot("senders", "list").out == "telegram bot: sends, 25 messages a second\n"
+    database = Database(f"sqlite:///{tmp_path / 'house.sqlite'}")
+    with database.write() as session:
+        store.add(session, "telegram", "bot")
+        (row,) = store.known(session)
+        paused_at = datetime.fromisoformat("2026-11-02T12:00:00+08:00")
+        store.change(session, row.id, paused_at=paused_at, paused_because="the token is refused")
+    database.close()
+
+    # when it is listed, then the reason and the remedy are told
+    told = bot("senders", "list").out
+    assert "telegram bot: paused since 2026-11-02 04:00" in told
+    assert "the token is refused; then `huifang senders resume telegram`" in told
+    assert bot("senders", "list", "--json").lines[0]["because"] == "the token is refused"
+
+    # when it is let go on, then it sends again, and there is nothing more to resume
+    assert bot("senders", "resume", "telegram", "--by", "王芳").out == "telegram: goes on\n"
+    assert "sends" in bot("senders", "list").out
+    again = bot("senders", "resume", "telegram")
+    assert again.code == 2
+    assert "is paused" in again.err

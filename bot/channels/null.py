@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from bot.channels.contract import Accepted, Outcome, Outgoing, Trace
+from bot.channels.contract import Accepted, Outcome, Outgoing, Plain, Trace
 
 
-class NullChannel:
+class NullChannel(Plain):
     """Accepts everything, keeps nothing."""
 
-    at_once = 1000
+    at_once = 8
 
     def __init__(self, name: str = "null") -> None:
         self.name = name

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from bot.channels.contract import Accepted, Outcome, Outgoing, Refused, Trace, Unknown
+from bot.channels.contract import Accepted, Outcome, Outgoing, Plain, Refused, Trace, Unknown
 from bot.clock import Clock
 
 Fault = Literal["refuse", "lose", "lose_after"]
@@ -34,7 +34,7 @@ class Text:
     attempt_id: str = ""
 
 
-class Simulator:
+class Simulator(Plain):
     """Phones by address. Texts arrive at once, unless a fault was set for that address."""
 
     at_once = 64
@@ -71,7 +71,7 @@ class Simulator:
         ]
 
     def type(self, address: str, body: str) -> Text:
-        """Somebody types on the phone; the caller hands the text to `replies.receive`."""
+        """Somebody types on the phone; the caller hands the text to `inbox.receive`."""
         return self._keep(address, body, "out", "")
 
     def phone(self, address: str) -> tuple[Text, ...]:

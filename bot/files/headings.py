@@ -27,6 +27,8 @@ CUSTOMER: Mapping[str, tuple[str, ...]] = {
         手机号码, 手机号, 手机, 移动电话, 联系电话, 电话号码, 电话, 联系方式, 固定电话"""
     ),
     "telegram": _names("telegram, telegram id, chat id"),
+    "whatsapp": _names("whatsapp, whatsapp number"),
+    "email": _names("email, e-mail, mail, e-mail address, email address, 邮箱, 电子邮箱, 电子邮件, 邮件地址"),
     "title": _names("title, form of address, salutation, 尊称, 先生女士, 先生/女士, 性别, gender, sex"),
     "language": _names("language, lang, 语言"),
     "zone": _names("zone, time zone, timezone, 时区"),

@@ -50,6 +50,8 @@ class NewCustomer(Part):
     name: str
     phone: str = ""
     telegram: str = ""
+    email: str = ""
+    whatsapp: str = ""
     title: str = ""
     language: str = ""
     zone: str = ""

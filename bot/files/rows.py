@@ -150,7 +150,7 @@ class CustomerRows:
         self._mapping = mapping
         self.columns = Columns.of(table, mapping, headings.CUSTOMER, headings.spellings(kinds))
         self._zone = mapping.time_zone(programs[0].time_zone)
-        for name, needed in (("name", ("name",)), ("phone", ("phone", "telegram"))):
+        for name, needed in (("name", ("name",)), ("phone", ("phone", "telegram", "email", "whatsapp"))):
             if not any(self.columns.has(each) for each in needed):
                 raise self.columns.fault(name, "has no column", _how(name, headings.CUSTOMER[name], self.columns))
 
@@ -168,6 +168,8 @@ class CustomerRows:
             name=reader.text("name"),
             phone=reader.read("phone", phone_of, ""),
             telegram=reader.text("telegram"),
+            email=reader.text("email"),
+            whatsapp=reader.read("whatsapp", phone_of, ""),
             title=_title(reader.text("title"), language, reader.text("name")),
             language=language,
             zone=reader.text("zone"),
@@ -322,6 +324,8 @@ class EventRows:
                 name=fill(pattern.name, known),
                 phone=fill(pattern.phone, known),
                 telegram=fill(pattern.telegram, known),
+                email=fill(pattern.email, known),
+                whatsapp=fill(pattern.whatsapp, known),
                 title=fill(pattern.title, known),
                 language=pattern.language,
                 zone=pattern.zone,

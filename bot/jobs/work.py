@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.journey import callbacks, occasions, outreach, replies, sending
+from bot.journey import callbacks, inbox, lapses, notices, occasions, outreach, receipts, replies, senders, sending
 from bot.runtime import Runtime
 from bot.store.agenda import Agenda
 
@@ -22,13 +22,22 @@ class Work:
     due: Callable[[Runtime, Agenda], datetime | None]
 
 
+def never(_runtime: Runtime, _agenda: Agenda) -> None:
+    """In simulated time there is nothing to do: it is about real providers, machines and minutes."""
+
+
 WORK: tuple[Work, ...] = (
+    Work("drain the spool", 1, inbox.drain_spool, never),
     Work("read replies", 1, replies.read_waiting, lambda _, agenda: agenda.unread),
     Work("plan occasions", 60, occasions.plan_occasions, lambda _, agenda: occasions.next_planning(agenda)),
     Work("prepare due follow-ups", 1, outreach.prepare_due, lambda _, agenda: agenda.follow_up),
     Work("send pings", 1, callbacks.send_due_pings, lambda _, agenda: agenda.ping),
-    Work("dispatch", 1, sending.dispatch, lambda _, agenda: agenda.outbox),
-    Work("reconcile", 10, sending.reconcile, lambda _, agenda: agenda.doubt),
-    Work("lapse surveys", 60, sending.lapse_surveys, lambda _, agenda: agenda.closing),
+    Work("dispatch", 1, sending.dispatch, senders.next_dispatch),
+    Work("reconcile", 5, receipts.reconcile, lambda _, agenda: agenda.doubt),
+    Work("withdraw", 1, receipts.withdraw, never),
+    Work("audit", 10, receipts.audit, never),
+    Work("lapse surveys", 60, lapses.lapse_surveys, lambda _, agenda: agenda.closing),
+    Work("sweep inbound", 3600, inbox.sweep_inbound, never),
+    Work("watch for silence", 60, notices.watch_silence, never),
 )
 """In the order in which a customer would wish it: answers first."""

@@ -197,12 +197,22 @@ def say(
             "ticket_id": subject.ticket.id if subject.ticket else 0,
             "purpose": str(Purpose.REPLY),
             "channel": subject.inbound.channel,
+            "sender": subject.inbound.to_address[:64],
             "address": subject.inbound.from_address,
+            "buttons": _buttons(subject) if template in ("question", "clarify") else [],
             "created_at": subject.now,
             "due_at": subject.now,
             "expires_at": None,
         },
     )
+
+
+def _buttons(subject: Subject) -> list[list[list[str]]]:
+    survey = subject.survey
+    if survey is None or not survey.asked:
+        return []
+    asked = subject.in_force.program.surveys[survey.survey]
+    return wording.answer_buttons(asked, survey.asked, survey.token, subject.customer.language)
 
 
 def _ask(session: Session, subject: Subject, question: str, because: str) -> None:

@@ -16,6 +16,7 @@ from bot.journey.apply import apply, close_ticket, note
 from bot.journey.subject import Subject
 from bot.runtime import Runtime
 from bot.shelf import InForce
+from bot.staffing import reach
 from bot.store import customers, messages, staff, surveys, tickets
 from bot.store.tables import InboundRow, PingRow, StaffRow, TicketRow
 from flows.callback import ALERT, next_role
@@ -28,6 +29,9 @@ from messages.catalog import Purpose, TemplateError
 
 BATCH = 200
 LIVE = (TicketState.OPEN, TicketState.CLAIMED, TicketState.RESOLVED)
+BUTTON = "staff:"
+"""How the data of buttons for staff begin; the rest is what they could type."""
+_LABELS = {"zh": ("接单", "知道了"), "en": ("Claim", "Seen")}
 
 
 # ----- step 8: the ladder, and who takes the ticket
@@ -87,6 +91,7 @@ def _write_ping(session: Session, subject: Subject, ping: PingRow, member: Staff
     columns = wording.compose(
         runtime, program, _ping_template(runtime, program, ping.step), member.language, program.zone, variables
     )
+    channel, address = reach(member, runtime.channels)
     messages.put(
         session,
         {
@@ -96,13 +101,21 @@ def _write_ping(session: Session, subject: Subject, ping: PingRow, member: Staff
             "staff_id": member.id,
             "ticket_id": ticket.id,
             "purpose": str(Purpose.STAFF),
-            "channel": member.channel,
-            "address": member.address,
+            "channel": channel,
+            "address": address,
+            "buttons": _buttons(ticket, member.language) if channel == staff.CHAT else [],
             "created_at": subject.now,
             "due_at": subject.now,
             "expires_at": None,
         },
     )
+
+
+def _buttons(ticket: TicketRow, language: str) -> list[list[list[str]]]:
+    """The words that a member of staff may answer, as buttons: claim a ticket that nobody has, and acknowledge."""
+    claim_, seen = _LABELS["zh" if language == "zh" else "en"]
+    row = [[claim_, f"{BUTTON}claim {ticket.id}"]] if ticket.state == TicketState.OPEN else []
+    return [[*row, [seen, f"{BUTTON}ok"]]]
 
 
 def _step_name(step: str) -> str:
@@ -255,10 +268,13 @@ _CLAIM = re.compile(r"^\s*(?:claim|take|接单|接|认领)\s*#?(\d{1,12})\s*$", 
 _DONE = re.compile(r"^\s*(?:done|resolve|resolved|完成|办结)\s*#?(\d{1,12})[\s:：,，]+(.+)$", re.IGNORECASE | re.DOTALL)
 
 
-def hear_staff(session: Session, runtime: Runtime, member: StaffRow, reply: InboundRow) -> None:
-    """ "claim 12", "done 12 refunded", or anything else: an acknowledgement of the pings that wait for them."""
+def hear_staff(session: Session, runtime: Runtime, member: StaffRow, reply: InboundRow, text: str) -> None:
+    """Do what a member of staff typed, or tapped on a button, and answer where they wrote.
+
+    "claim 12", "done 12 refunded", or anything else: an acknowledgement of the pings that wait for them.
+    """
     now = runtime.clock.now()
-    claimed, done = _CLAIM.match(reply.body), _DONE.match(reply.body)
+    claimed, done = _CLAIM.match(text), _DONE.match(text)
     try:
         if claimed:
             _claim(session, runtime, int(claimed[1]), member)
@@ -282,6 +298,7 @@ def hear_staff(session: Session, runtime: Runtime, member: StaffRow, reply: Inbo
             "inbound_id": reply.id,
             "purpose": str(Purpose.STAFF),
             "channel": reply.channel,
+            "sender": reply.to_address[:64],
             "address": reply.from_address,
             "created_at": now,
             "due_at": now,

@@ -4,6 +4,7 @@ They come one by one or by the thousand, from the API, a file or the command lin
 and the bad one is named with its field and reason. The same phone is the same customer. Next: intake.py.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -27,8 +28,9 @@ BATCH = 500
 """Rows of one transaction."""
 RACES = 5
 """How often a batch is begun anew because somebody else added the same customer in the meantime."""
-LONGEST = {"id": 128, "name": 200, "title": 32, "language": 8, "telegram": 128}
+LONGEST = {"id": 128, "name": 200, "title": 32, "language": 8, "telegram": 128, "email": 128}
 """Characters that a field of a customer may have."""
+_EMAIL = re.compile(r"[^@\s,;<>\"]+@[^@\s,;<>\"]+\.[^@\s,;<>\".]+")
 Verdict = Literal["new", "known", "changed", "refused"]
 
 
@@ -40,6 +42,8 @@ class CustomerIn:
     name: str = ""
     phone: str = ""
     telegram: str = ""
+    email: str = ""
+    whatsapp: str = ""
     title: str = ""
     language: str = ""
     zone: str = ""
@@ -166,7 +170,9 @@ def _check_customer(runtime: Runtime, row: CustomerIn) -> tuple[CustomerIn, list
     def fault(name: str, reason: str, remedy: str) -> None:
         faults.append({"field": name, "reason": reason, "remedy": remedy})
 
-    texts: dict[str, Any] = {name: storable_text(getattr(row, name)) for name in (*LONGEST, "phone", "zone", "class_")}
+    texts: dict[str, Any] = {
+        name: storable_text(getattr(row, name)) for name in (*LONGEST, "phone", "whatsapp", "zone", "class_")
+    }
     row = replace(row, **texts, attributes=storable(row.attributes))
     for name, most in LONGEST.items():
         if len(getattr(row, name)) > most:
@@ -182,10 +188,19 @@ def _check_customer(runtime: Runtime, row: CustomerIn) -> tuple[CustomerIn, list
                 f"write it as +8613800000000, or without prefix for {runtime.settings.region}",
             )
         row = replace(row, phone=phone or "")
-    elif not row.telegram:
-        fault(
-            "phone", "is missing, and there is no other way to reach the customer", "give a phone number or a chat id"
-        )
+    elif not row.telegram and not row.email and not row.whatsapp:
+        reason = "is missing, and there is no other way to reach the customer"
+        fault("phone", reason, "give a phone number or an e-mail address")
+    if row.whatsapp:
+        whatsapp = normalise_phone(row.whatsapp, runtime.settings.region)
+        if whatsapp is None:
+            fault("whatsapp", "is no phone number", "write it as +8613800000000")
+        row = replace(row, whatsapp=whatsapp or "")
+    if row.email:
+        email = row.email.strip().lower()
+        if not _EMAIL.fullmatch(email):
+            fault("email", "is no e-mail address", "write it as name@example.com")
+        row = replace(row, email=email)
     if row.zone and row.zone not in _zones():
         fault("zone", f"{row.zone!r} is no time zone", "use an IANA name such as Asia/Shanghai")
     known = {each.program.id: each.program for each in runtime.shelf.in_force}
@@ -210,7 +225,7 @@ _ZONES: set[str] = set()
 
 
 def _addresses(row: CustomerIn) -> list[tuple[str, str]]:
-    pairs = [("sms", row.phone), ("telegram", row.telegram)]
+    pairs = [("sms", row.phone), ("whatsapp", row.whatsapp), ("telegram", row.telegram), ("email", row.email)]
     return [(channel, address) for channel, address in pairs if address]
 
 

@@ -15,14 +15,26 @@ from zoneinfo import ZoneInfo
 import structlog
 from sqlmodel import Session
 
+from bot.channels.contract import Need
 from bot.errors import HuifangError
 from bot.journey import wording
 from bot.journey.apply import set_class
 from bot.journey.subject import Subject, follow_up_line
+from bot.phones import forbidden_country
 from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.store import customers, events, follow_ups, messages, surveys, tickets, trail
-from bot.store.tables import ContactPointRow, CustomerRow, EnrolmentRow, EventRow, FollowUpRow, SurveyRow, TicketRow
+from bot.store.follow_ups import Brief
+from bot.store.tables import (
+    ContactPointRow,
+    CustomerRow,
+    EnrolmentRow,
+    EventRow,
+    FollowUpRow,
+    MessageRow,
+    SurveyRow,
+    TicketRow,
+)
 from flows.audience import holds
 from flows.consent import CAPPED, Later, No, Standing, may_contact
 from flows.offsets import add_to_instant
@@ -74,10 +86,10 @@ class Step:
     resurvey: Resurvey | None = None
 
     @staticmethod
-    def of(program: Program, row: FollowUpRow) -> "Step":
+    def of(program: Program, row: FollowUpRow | Brief) -> "Step":
         if row.flow == RESURVEY:
             rule = program.callback.resurvey
-            return Step(program, None, rule.template, rule.survey, ("sms", "telegram"), True, rule)
+            return Step(program, None, rule.template, rule.survey, ("sms", "telegram", "whatsapp", "email"), True, rule)
         flow = program.flow(row.flow)
         if flow.message is None:
             return Step(program, flow, None, None, (), True)
@@ -88,14 +100,14 @@ class Step:
     def permits(self) -> Permits:
         return self.program.permits(self.flow, self.resurvey.off_days if self.resurvey else None)
 
-    def exempt_from_windows(self, row: FollowUpRow) -> bool:
+    def exempt_from_windows(self, row: FollowUpRow | Brief) -> bool:
         """Greetings go out on the day itself, and a slot may have been placed outside on purpose."""
         if self.flow is not None and isinstance(self.flow.on, OnFestival):
             return True
         return SOFT_OVERRIDE in row.reason or NO_PERMITTED_DAY in row.reason
 
 
-def festival_of(row: FollowUpRow) -> str:
+def festival_of(row: FollowUpRow | Brief) -> str:
     """The festival of a greeting's occasion, or nothing."""
     kind, _, rest = row.occasion.partition(":")
     return rest.split(":")[0] if kind == "festival" else ""
@@ -194,9 +206,9 @@ def _judge(session: Session, batch: _Batch, row: FollowUpRow) -> None:
         batch.gone.update(set_class(session, subject, step.flow.set_class, f"{row.reason} ({step.flow.id})"))
     if step.template is None:
         return _settle(batch, row, FollowUpState.SENT, "done", row.reason)
-    point = _first_usable(runtime, batch.points.get(customer.id, []), step.channels)
+    point, because = _first_usable(runtime, batch.points.get(customer.id, []), step, step.channels)
     if point is None:
-        return _settle(batch, row, FollowUpState.UNREACHABLE, "unreachable", "no usable channel")
+        return _settle(batch, row, FollowUpState.UNREACHABLE, "unreachable", because)
     purpose = Purpose(row.purpose)
     allowed = may_contact(
         purpose,
@@ -258,15 +270,25 @@ def _no_longer_wanted(batch: _Batch, step: Step, subject: Subject, row: FollowUp
 
 
 def _first_usable(
-    runtime: Runtime, points: Sequence[ContactPointRow], channels: Sequence[str]
-) -> ContactPointRow | None:
-    """The first channel of the step that the customer has (R92)."""
-    for channel in channels:
-        if channel in runtime.channels:
-            for point in points:
-                if point.channel == channel:
-                    return point
-    return None
+    runtime: Runtime, points: Sequence[ContactPointRow], step: Step, channels: Sequence[str]
+) -> tuple[ContactPointRow | None, str]:
+    """The first channel of the step that the customer has, and that can do what the step needs there (R92).
+
+    None: with the reason.
+    """
+    objections = []
+    needs = frozenset({Need.REPLY, Need.LINK}) if step.survey else frozenset()
+    for name in channels:
+        channel = runtime.channels.get(name)
+        for point in points:
+            if channel is None or point.channel != name:
+                continue
+            objection = channel.objection(point.address, needs)
+            objection = objection or forbidden_country(runtime.settings.countries, point.address)
+            if objection is None:
+                return point, ""
+            objections.append(f"{name}: {objection}")
+    return None, "; ".join(["no usable channel", *dict.fromkeys(objections)])
 
 
 def _standing(batch: _Batch, customer: CustomerRow, enrolment: EnrolmentRow | None) -> Standing:
@@ -352,10 +374,47 @@ def _message(send: _Send, opened: Mapping[int, SurveyRow]) -> dict[str, Any]:
         "counts": send.counts,
         "channel": send.point.channel,
         "address": send.point.address,
+        "buttons": _buttons(send, opened.get(row.id)),
         "created_at": subject.now,
         "due_at": subject.now,
         "expires_at": row.expires_at,
     }
+
+
+def _buttons(send: _Send, survey: SurveyRow | None) -> list[list[list[str]]]:
+    """One tap for each answer to the question at hand."""
+    if survey is None:
+        return []
+    asked = send.step.program.surveys[survey.survey]
+    return wording.answer_buttons(asked, survey.asked, survey.token, send.subject.customer.language)
+
+
+# ----- another channel takes over
+
+
+def by_next_channel(
+    session: Session, runtime: Runtime, row: FollowUpRow, failed: MessageRow, now: datetime
+) -> Mapping[str, Any] | None:
+    """The message of this follow-up on the next channel of its step (R94); None: there is none."""
+    program = runtime.shelf.version(row.program_version_id)
+    step = Step.of(program, row)
+    later = step.channels[step.channels.index(failed.channel) + 1 :] if failed.channel in step.channels else ()
+    points = customers.points_of(session, [row.customer_id]).get(row.customer_id, [])
+    point, _ = _first_usable(runtime, points, step, later)
+    customer = customers.get(session, row.customer_id)
+    if point is None or customer is None:
+        return None
+    enrolment = customers.enrolment(session, customer.id, program.id)
+    subject = Subject(runtime, InForce(row.program_version_id, program), customer, enrolment, now)
+    subject.ticket = tickets.get(session, row.ticket_id) if row.ticket_id else None
+    subject.event = events.by_ids(session, {row.event_id}).get(row.event_id) if row.event_id else None
+    survey = surveys.get(session, failed.survey_id) if failed.survey_id else None
+    if survey is not None:
+        surveys.change_channel(session, survey.id, point.channel)
+    try:
+        return _message(_Send(row, step, subject, point, failed.counts), {row.id: survey} if survey else {})
+    except (HuifangError, TemplateError, LookupError, ValueError):
+        return None
 
 
 def _words(send: _Send, survey: SurveyRow | None) -> dict[str, Any]:
@@ -371,4 +430,8 @@ def _words(send: _Send, survey: SurveyRow | None) -> dict[str, Any]:
         festival=festival_of(send.row) or None,
         event=subject.event,
     )
-    return wording.compose(subject.runtime, program, send.step.template, customer.language, customer.zone, variables)
+    columns = wording.compose(subject.runtime, program, send.step.template, customer.language, customer.zone, variables)
+    channel, link = subject.runtime.channels[send.point.channel], variables.get("survey_link")
+    if link and link not in columns["body"] and channel.objection(send.point.address, frozenset({Need.REPLY})):
+        columns["body"] += f"\n\n{link}"  # nobody can answer there but by the link
+    return columns

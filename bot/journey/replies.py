@@ -1,33 +1,37 @@
-"""Step 5: a reply is stored once. Step 6: it is read. Step 7: it is scored, and what follows is done.
+"""Step 6: a reply is read. Step 7: it is scored, and what follows is done.
 
-`receive` is all that a webhook waits for: one row, unique by the provider's message id. `read_waiting` comes later:
-one reply at a time, oldest first, each in one transaction that locks its customer. Next: callbacks.py.
+`read_waiting` takes what `inbox.py` has stored: one reply at a time, oldest first, each in one transaction that locks
+its customer. What the provider itself says of a text (its flag), and a button, come before any reading. Who is behind
+a chat: linking.py. Next: callbacks.py.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import phonenumbers
 import structlog
 from sqlmodel import Session
 
+from bot.channels.contract import Flag
 from bot.errors import Conflict, InputError, NotFound
-from bot.journey import callbacks, wording
+from bot.journey import callbacks, linking, wording
 from bot.journey.apply import apply, note
 from bot.journey.subject import Subject
+from bot.phones import country_of
 from bot.runtime import Runtime
 from bot.shelf import InForce
-from bot.store import customers, follow_ups, inbound, surveys, tickets, trail
+from bot.store import customers, follow_ups, inbound, staff, surveys, tickets, trail
 from bot.store.db import PASSING
-from bot.store.storable import storable, storable_text
-from bot.store.tables import CustomerRow, InboundRow, SurveyRow
+from bot.store.storable import storable_text
+from bot.store.tables import CustomerRow, InboundRow, StaffRow, SurveyRow
+from flows.decisions import Say
 from flows.program import Program
 from flows.program import Question as ProgramQuestion
 from flows.states import FollowUpState, SurveyState
-from flows.survey import Conversation, hear, scored
+from flows.survey import Conversation, hear, scored, see
 from messages.reading import Intent, Question, Reading, Scale, read
 from messages.reading.scales import is_on
 
@@ -36,38 +40,8 @@ BATCH = 200
 LONGEST_COMMENT = 4000
 CORRECTED_WITHIN = timedelta(minutes=10)
 """A clear score so soon after the first one corrects it ("sorry, 4")."""
-
-
-# ----- step 5
-
-
-def receive(
-    runtime: Runtime,
-    *,
-    provider: str,
-    provider_message_id: str,
-    channel: str,
-    from_address: str,
-    to_address: str = "",
-    body: str,
-    raw: Mapping[str, Any] | None = None,
-) -> bool:
-    """Store one reply durably; False when this very message was stored before (R126)."""
-    with runtime.db.write() as session:
-        stored = inbound.add(
-            session,
-            {
-                "provider": provider,
-                "provider_message_id": provider_message_id,
-                "channel": channel,
-                "from_address": storable_text(from_address)[:128],
-                "to_address": storable_text(to_address)[:128],
-                "body": storable_text(body),
-                "raw": storable(raw or {}),
-                "received_at": runtime.clock.now(),
-            },
-        )
-    return stored is not None
+_TAP = re.compile(r"([^:]+):([0-9]{1,3}):([0-9]{1,3})")
+"""What comes back from a button of a survey: its token, which of its questions, the score."""
 
 
 # ----- steps 6 and 7
@@ -102,25 +76,177 @@ def _set_aside(runtime: Runtime, inbound_id: int, because: str) -> None:
 
 
 def _read_one(runtime: Runtime, inbound_id: int) -> None:
-    """1 take the reply  2 lock its customer  3 read it against what was asked  4 decide  5 write."""
+    """1 take the reply  2 who writes?  3 its flag or button, else read it against what was asked  4 decide  5 write.
+
+    Members of staff are staff first: what they type is for their tickets, also where they are customers beside that;
+    a button says by itself whom it is for. The customer is locked before any other row.
+    """
     with runtime.db.write() as session:
         reply = inbound.take(session, inbound_id)
         if reply is None:
             return
-        member = customers.staff_by_address(session, reply.from_address)
-        if member is not None:
-            inbound.mark(session, reply.id, "read", staff_id=member.id)
-            callbacks.hear_staff(session, runtime, member, reply)
+        if reply.flag == Flag.START:
+            linking.open_chat(session, runtime, reply)
+            return
+        if reply.flag == Flag.CONTACT:
+            linking.share_contact(session, runtime, reply)
             return
         customer = customers.by_address(session, reply.channel, reply.from_address)
-        if customer is None:
-            inbound.mark(session, reply.id, "person")
-            trail.write(session, [trail.line(runtime.clock.now(), "held", "a message from an unknown address")])
-            return
-        customer = customers.lock(session, [customer.id])[customer.id]
-        subject, talk = _conversation(session, runtime, customer, reply)
+        if customer is not None:
+            customer = customers.lock(session, [customer.id])[customer.id]
+        member = staff.writing_from(session, reply.channel, reply.from_address)
+        if reply.flag:
+            _obey(session, runtime, reply, customer, member)
+        elif reply.tapped:
+            _read_tap(session, runtime, reply, customer, member)
+        elif member is not None:
+            inbound.mark(session, reply.id, "read", staff_id=member.id)
+            callbacks.hear_staff(session, runtime, member, reply, reply.body)
+        elif customer is not None:
+            _read_text(session, runtime, customer, reply)
+        else:
+            _keep_for_person(session, runtime, reply)
+
+
+def _keep_for_person(session: Session, runtime: Runtime, reply: InboundRow) -> None:
+    """Words from somebody whom nobody knows."""
+    inbound.mark(session, reply.id, "person")
+    trail.write(session, [trail.line(runtime.clock.now(), "held", "a message from an unknown address")])
+    linking.hint(session, runtime, reply)
+
+
+def _read_text(session: Session, runtime: Runtime, customer: CustomerRow, reply: InboundRow) -> None:
+    subject, talk = _conversation(session, runtime, customer, reply)
+    if reply.media and not reply.body.strip():
+        _look_at(session, subject, talk, reply)
+        return
+    reading = read(reply.body, _question(talk, customer, reply))
+    _hear(session, subject, talk, reply, reading, text=reply.body)
+
+
+def _look_at(session: Session, subject: Subject, talk: Conversation, reply: InboundRow) -> None:
+    """A picture without words."""
+    survey_id = subject.survey.id if subject.survey else 0
+    inbound.mark(session, reply.id, "read", customer_id=subject.customer.id, survey_id=survey_id)
+    apply(session, subject, see(talk))
+
+
+# ----- what the provider says of a text
+
+
+def _obey(
+    session: Session, runtime: Runtime, reply: InboundRow, customer: CustomerRow | None, member: StaffRow | None
+) -> None:
+    """The provider's own word wins over any reading; what it has answered already is not answered again."""
+    if reply.flag == Flag.LEFT:
+        inbound.mark(session, reply.id, "read", customer_id=customer.id if customer else 0)
+        linking.leave(session, runtime, reply, customer, member)
+    elif customer is None:
+        inbound.mark(session, reply.id, "read", staff_id=member.id if member else 0)
+        who = member.name if member else "somebody unknown"
+        trail.write(session, [trail.line(runtime.clock.now(), "ignored", f"{_FLAG[Flag(reply.flag)]}: {who}")])
+    elif reply.flag == Flag.CAME_BACK:
+        linking.come_back(session, runtime, reply, customer)
+    elif reply.flag == Flag.HELP:
+        inbound.mark(session, reply.id, "read", customer_id=customer.id)
+        line = trail.line(runtime.clock.now(), "ignored", _FLAG[Flag.HELP], customer_id=customer.id)
+        trail.write(session, [line])
+    else:
+        _obey_consent(session, runtime, customer, reply)
+
+
+_FLAG = {
+    Flag.OPT_OUT: "opted out at the provider",
+    Flag.OPT_IN: "opted in at the provider",
+    Flag.HELP: "asked for help, and the provider answered",
+    Flag.CAME_BACK: "opened the chat again",
+}
+
+
+def _obey_consent(session: Session, runtime: Runtime, customer: CustomerRow, reply: InboundRow) -> None:
+    """Opted out or in at the provider, which has confirmed it: the ledger says so, and nothing is said.
+
+    YES is an answer where a question waits and nobody had opted out: there is nothing to come back from.
+    """
+    subject, talk = _conversation(session, runtime, customer, reply)
+    if reply.flag == Flag.OPT_IN and not talk.opted_out:
         reading = read(reply.body, _question(talk, customer, reply))
-        _hear(session, subject, talk, reply, reading, text=reply.body)
+        if reading.intent is Intent.SCORE:
+            _hear(session, subject, talk, reply, reading, text=reply.body)
+            return
+    intent = Intent.OPT_OUT if reply.flag == Flag.OPT_OUT else Intent.OPT_IN
+    reading = Reading(intent=intent, confidence=1.0, because=(_FLAG[Flag(reply.flag)],))
+    _hear(session, subject, talk, reply, reading, text=reply.body or reply.flag, quiet=True)
+
+
+# ----- buttons
+
+
+def _read_tap(
+    session: Session, runtime: Runtime, reply: InboundRow, customer: CustomerRow | None, member: StaffRow | None
+) -> None:
+    """A button of a notice is a command of linked staff; one of a survey is the answer of its customer alone."""
+    command = reply.tapped.removeprefix(callbacks.BUTTON)
+    if command != reply.tapped:
+        if member is not None:
+            inbound.mark(session, reply.id, "read", staff_id=member.id)
+            callbacks.hear_staff(session, runtime, member, reply, command)
+        else:
+            _ignore(session, runtime, reply, customer, "a button for staff, tapped by somebody else")
+            if customer is None:
+                linking.hint(session, runtime, reply)
+        return
+    tap = _TAP.fullmatch(reply.tapped)
+    survey = surveys.by_token(session, tap[1]) if tap else None
+    if tap is None or survey is None or customer is None or survey.customer_id != customer.id:
+        _ignore(session, runtime, reply, customer, "a button of a survey that is not theirs")
+        return
+    asked = runtime.shelf.version(survey.program_version_id).surveys[survey.survey].asked
+    index, score = int(tap[2]), float(tap[3])
+    if index >= len(asked) or not is_on(asked[index].scale, score):
+        _ignore(session, runtime, reply, customer, "a button that this survey does not have")
+        return
+    _book_tap(session, runtime, customer, reply, survey, asked[index], score)
+
+
+def _book_tap(
+    session: Session,
+    runtime: Runtime,
+    customer: CustomerRow,
+    reply: InboundRow,
+    survey: SurveyRow,
+    question: ProgramQuestion,
+    score: float,
+) -> None:
+    """Hear the tapped score as if it had been typed; the same one again changes nothing.
+
+    A question that has its answer takes another for CORRECTED_WITHIN; later, and when the survey is closed, a tap is
+    what a typed score is then: a free message, which a person may read.
+    """
+    before = next((row for row in surveys.answers_of(session, survey.id) if row.question == question.id), None)
+    if before is not None and before.score == score:
+        _ignore(session, runtime, reply, customer, "the same button again")
+        return
+    subject, talk = _conversation(session, runtime, customer, reply, survey)
+    reply.body = reply.body or f"{score:g}"  # what a person reads of it
+    if talk.correcting or (before is not None and reply.received_at - before.at <= CORRECTED_WITHIN):
+        talk = replace(talk, asked=question.id, correcting=True)
+    elif before is not None:
+        subject.survey, talk = None, replace(talk, survey=None, asked=None, answered=())
+    reading = scored(question, score, "tapped a button")
+    if talk.survey is not None and talk.open_questions[0].id != question.id:
+        answers = tuple(score if each.id == question.id else None for each in talk.open_questions)
+        reading = replace(reading, score=None, points=None, level=None, answers=answers)
+    _hear(session, subject, talk, reply, reading, text=reply.body)
+
+
+def _ignore(session: Session, runtime: Runtime, reply: InboundRow, customer: CustomerRow | None, because: str) -> None:
+    customer_id = customer.id if customer else 0
+    inbound.mark(session, reply.id, "read", customer_id=customer_id)
+    trail.write(session, [trail.line(runtime.clock.now(), "ignored", because, customer_id=customer_id)])
+
+
+# ----- what follows from a reading
 
 
 def _hear(
@@ -132,8 +258,9 @@ def _hear(
     *,
     text: str,
     state: str = "read",
+    quiet: bool = False,
 ) -> None:
-    """Note the reading on the reply and in the trail, then do what follows from it."""
+    """Note the reading on the reply and in the trail, then do what follows from it; `quiet`: without any answer."""
     inbound.mark(
         session,
         reply.id,
@@ -143,7 +270,8 @@ def _hear(
         reading=reading.as_dict(),
     )
     note(session, subject, "reply", ", ".join(reading.because) or str(reading.intent), data=_seen(reply, reading))
-    apply(session, subject, hear(talk, reading, text, reply.received_at, subject.calendar))
+    decisions = hear(talk, reading, text, reply.received_at, subject.calendar)
+    apply(session, subject, [each for each in decisions if not (quiet and isinstance(each, Say))])
 
 
 def _seen(reply: InboundRow, reading: Reading) -> dict[str, Any]:
@@ -209,11 +337,7 @@ def _program_of(session: Session, runtime: Runtime, customer: CustomerRow, surve
     for row in follow_ups.of_customer(session, customer.id, limit=20):
         if row.sent_at is not None or row.state == FollowUpState.ANSWERED:
             return InForce(row.program_version_id, runtime.shelf.version(row.program_version_id))
-    for enrolment in customers.enrolments_of(session, customer.id):
-        for each in runtime.shelf.in_force:
-            if each.program.id == enrolment.program_id:
-                return each
-    return runtime.shelf.in_force[0]
+    return linking.home(session, runtime, customer.id)
 
 
 def _question(talk: Conversation, customer: CustomerRow, reply: InboundRow) -> Question:
@@ -243,15 +367,6 @@ def alert_words(program: Program) -> dict[str, tuple[str, ...]]:
     """Flag -> its words in every language."""
     alerts = program.replies.alerts.items()
     return {flag: tuple(word for words in alert.words.values() for word in words) for flag, alert in alerts}
-
-
-def country_of(address: str) -> str | None:
-    """The country of a phone number (ISO 3166), or None."""
-    try:
-        number = phonenumbers.parse(address, None)
-    except phonenumbers.NumberParseException:
-        return None
-    return phonenumbers.region_code_for_country_code(number.country_code or 0)
 
 
 # ----- answers that are no text: the survey page, and a person who codes an unclear reply

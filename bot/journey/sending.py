@@ -1,38 +1,44 @@
-"""Step 4: messages are sent, one effect each; outcomes and receipts are noted; doubt is resolved.
+"""Step 4: messages are sent, one effect each.
 
     dispatch      message READY -> SENDING + attempt                   one transaction, durable before any byte leaves
                   the call                                             outside any transaction
                   SENDING -> ACCEPTED | READY | FAILED | UNKNOWN       one transaction
-    reconcile     UNKNOWN, and SENDING past its lease -> proof, one new attempt, or a person
 
-A process may die at any point: what it leaves in SENDING is looked up at the provider, never blindly sent again.
-Next: replies.py.
+Who carries a message and how much may leave: senders.py, limits.py. A process may die at any point: what it leaves in
+SENDING is looked up at the provider, never blindly sent again: receipts.py. What a definite no leads to: refusals.py.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
-from bot.channels.contract import Accepted, Channel, NotSent, Outcome, Outgoing, Refused, Trace, Unknown
+from bot.channels.contract import Accepted, Button, NotSent, Outcome, Outgoing, Refused, Unknown
 from bot.errors import Conflict, NotFound
-from bot.journey.apply import AUTOMATIC
+from bot.journey import refusals, senders
+from bot.journey.limits import Limits
 from bot.journey.outreach import BATCH, Step
+from bot.journey.senders import Lanes, Slot
 from bot.journey.subject import follow_up_line
+from bot.phones import forbidden_country
 from bot.runtime import Runtime
 from bot.store import customers, follow_ups, messages, settings, surveys, tickets, trail
 from bot.store.agenda import STOPPED
+from bot.store.customers import Consent
+from bot.store.follow_ups import Brief
+from bot.store.messages import Claim, Outbound, Result, Waiting
 from bot.store.rows import move
-from bot.store.tables import CustomerRow, FollowUpRow, MessageRow, SurveyRow
+from bot.store.tables import MessageRow
 from flows import plan
-from flows.consent import No, may_still_send
+from flows.consent import ALWAYS, No, may_still_send
 from flows.program import Unanswered
 from flows.resurvey import FLOW as RESURVEY
-from flows.states import FollowUpState, MessageState, SurveyState
+from flows.states import FollowUpState, MessageState
 from flows.windows import is_open, is_reachable, next_opening
 from messages.catalog import Purpose
 
@@ -40,20 +46,45 @@ CALL = timedelta(seconds=5)
 """A claimed call that has not begun by then is given back."""
 LEASE = timedelta(seconds=60)
 """SENDING for longer than this is in doubt: deadline, total timeout and a margin."""
-FENCE = timedelta(minutes=10)
-"""No copy can turn up later than this after the claim."""
 LOOK_AGAIN = timedelta(seconds=60)
-ONE_NEW_ATTEMPT = frozenset({Purpose.SURVEY, Purpose.SERVICE, Purpose.STAFF})
-"""Purposes for which a second copy does no harm: the same token, or a notice to staff."""
+STOP_SEEN_WITHIN = 0.5
+"""Seconds after which a running batch of calls looks at the kill switch again."""
 
 
-@dataclass(frozen=True)
-class _Call:
-    """One claimed message: what is sent, and until when the call may begin."""
+class _Call(NamedTuple):
+    """One claimed message: what is sent, and between which two moments (monotonic seconds) the call may begin."""
 
-    message: MessageRow
-    attempt_id: str
+    claim: Claim
+    begin_at: float
     begin_before: float
+
+    @property
+    def message(self) -> Outbound:
+        return self.claim.message
+
+    @property
+    def number(self) -> int:
+        return self.message.attempts + 1
+
+
+@dataclass
+class _Batch:
+    """What is known of a batch of waiting messages, and what has been judged so far."""
+
+    runtime: Runtime
+    now: datetime
+    lanes: Lanes
+    limits: Limits
+    people: dict[int, Consent]
+    complaining: set[int]
+    sources: dict[int, Brief]
+    busy: set[tuple[str, str]]
+    claims: list[tuple[Claim, Slot]] = field(default_factory=list)
+    rests: dict[datetime, list[int]] = field(default_factory=dict)
+    waits: list[tuple[int, datetime]] = field(default_factory=list)
+    refused: dict[tuple[MessageState, str], list[Outbound]] = field(default_factory=dict)
+    lines: list[dict[str, Any]] = field(default_factory=list)
+    openings: dict[Any, datetime | None] = field(default_factory=dict)
 
 
 async def dispatch(runtime: Runtime, limit: int = BATCH) -> int:
@@ -62,149 +93,308 @@ async def dispatch(runtime: Runtime, limit: int = BATCH) -> int:
     1 claim: one durable transaction, opt-out and expiry asked again.  2 past the deadline: give it back.
     3 the calls, side by side as far as the channel allows.  4 one transaction with the outcomes.
     """
-    claimed, looked_at = await runtime.db.beside(_claim, runtime, limit)
-    if claimed:
-        outcomes = await _call_all(runtime, claimed)
-        await runtime.db.beside(_settle, runtime, claimed, outcomes)
+    calls, sources, looked_at = await runtime.db.beside(_claim, runtime, limit)
+    if calls:
+        outcomes = await _call_all(runtime, calls)
+        await runtime.db.beside(_settle, runtime, calls, outcomes, sources)
     return looked_at
 
 
-def _claim(runtime: Runtime, limit: int) -> tuple[list[_Call], int]:
-    now = runtime.clock.now()
+def _claim(runtime: Runtime, limit: int) -> tuple[list[_Call], dict[int, Brief], int]:
     with runtime.db.write() as session:
         if settings.read(session, STOPPED).get("stopped"):
-            return [], 0
-        rows = messages.ready(session, now, tuple(runtime.channels), limit)
+            return [], {}, 0
+        # only now, when the wait for other writers is over: every deadline counts from here
+        now, begun = runtime.clock.now(), runtime.clock.monotonic()
+        lanes = Lanes(session, runtime, now)
+        rows = [row for names, room in lanes.rooms(limit) for row in messages.ready(session, now, names, room)]
         if not rows:
-            return [], 0
-        people = customers.lock(session, (row.customer_id for row in rows if row.customer_id))
-        silent = {customer.id for customer in people.values() if customer.opted_out_at is not None}
-        willing = {customer.id for customer in people.values() if customer.marketing_consent_at is not None}
-        promoted = [row.customer_id for row in rows if row.purpose == Purpose.MARKETING]
-        complaining = tickets.with_live(session, promoted)
-        sources = messages.follow_ups_of(session, rows)
-        calls = []
-        lines: list[dict[str, Any]] = []
+            return [], {}, 0
+        batch = _load(session, runtime, rows, lanes, now)
         for row in rows:
-            verdict = may_still_send(
-                Purpose(row.purpose),
-                row.customer_id in silent,
-                row.expires_at,
-                now,
-                marketing_consent=row.customer_id in willing,
-                open_ticket=row.customer_id in complaining,
-            )
-            source = sources.get(row.follow_up_id)
-            if isinstance(verdict, No):
-                _refuse(session, row, verdict.because, now, lines)
-            elif source is not None and (opens := _opens_later(runtime, source, people[source.customer_id], now)):
-                messages.wait(session, row.id, opens)
-                lines.append(follow_up_line(now, "moved", "outside window", source, data={"due": opens.isoformat()}))
-            else:
-                calls.append(_Call(row, runtime.dice.attempt_id(), 0.0))
-        messages.claim(session, [(call.message, call.attempt_id) for call in calls], now, CALL, LEASE)
-        trail.write(session, lines)
-    begin_before = runtime.clock.monotonic() + CALL.total_seconds()
-    return [_Call(call.message, call.attempt_id, begin_before) for call in calls], len(rows)
+            _judge(batch, row.message)
+        _write(session, batch)
+    begin_before = begun + CALL.total_seconds()
+    calls = [_Call(claim, begun + (slot.at - now).total_seconds(), begin_before) for claim, slot in batch.claims]
+    return calls, batch.sources, len(rows)
 
 
-def _refuse(session: Session, row: MessageRow, because: str, now: datetime, lines: list[dict[str, Any]]) -> None:
-    expired = because == "expired"
-    messages.refuse(session, [row.id], MessageState.EXPIRED if expired else MessageState.SUPPRESSED, because)
-    if row.follow_up_id:
-        target = FollowUpState.EXPIRED if expired else FollowUpState.SUPPRESSED
-        follow_ups.settle(session, [row.follow_up_id], target, reason=because)
-        surveys.withdraw_unsent(session, [row.follow_up_id])
-    what = "missed" if expired else "skipped"
-    lines.append(
-        trail.line(now, what, because, customer_id=row.customer_id, message_id=row.id, follow_up_id=row.follow_up_id)
+def _load(session: Session, runtime: Runtime, rows: Sequence[Waiting], lanes: Lanes, now: datetime) -> _Batch:
+    sources = {row.source.id: row.source for row in rows if row.source}
+    promoted = [row.message.customer_id for row in rows if row.message.purpose == Purpose.MARKETING]
+    return _Batch(
+        runtime=runtime,
+        now=now,
+        lanes=lanes,
+        limits=Limits.open(session, runtime, sources, now),
+        people={row.person.id: row.person for row in rows if row.person},
+        complaining=tickets.with_live(session, promoted),
+        sources=sources,
+        busy=lanes.busy([row.message for row in rows]),
     )
 
 
-def _opens_later(runtime: Runtime, row: FollowUpRow, customer: CustomerRow, now: datetime) -> datetime | None:
-    """When the customer's window that closed since the text was rendered opens again; None: it is open."""
-    program = runtime.shelf.version(row.program_version_id)
-    step = Step.of(program, row)
-    zone = ZoneInfo(customer.zone)
-    permits, calendar = step.permits(), runtime.calendar(program.region)
+def _judge(batch: _Batch, row: Outbound) -> None:
+    """One waiting message: still allowed? its window open? a sender free? What follows is kept in the batch."""
+    leaves_at = _leaves_at(batch, row)
+    at = leaves_at or batch.now
+    because = _forbidden(batch, row, at)
+    if because:
+        state = MessageState.EXPIRED if because == "expired" else MessageState.SUPPRESSED
+        batch.refused.setdefault((state, because), []).append(row)
+        return None
+    source = batch.sources.get(row.follow_up_id)
+    if source is not None and (opens := _opens_later(batch, source, at)):
+        return _wait(batch, row, source, "outside window", opens)
+    if (row.channel, row.address) in batch.busy:
+        return _rest(batch, row, batch.now + batch.lanes.pause_per_address(row.channel))
+    over = batch.limits.reason_to_wait(row, source)
+    if over:
+        return _wait(batch, row, source, over, batch.limits.tomorrow)
+    slot = batch.lanes.give(row)
+    if isinstance(slot, datetime):
+        return _rest(batch, row, slot)
+    batch.limits.count(row, source)
+    claim = Claim(row, batch.runtime.dice.attempt_id(), slot.sender, leaves_at)
+    batch.claims.append((claim, slot))
+    if batch.lanes.pause_per_address(row.channel):
+        batch.busy.add((row.channel, row.address))
+    return None
+
+
+def _leaves_at(batch: _Batch, row: Outbound) -> datetime | None:
+    """When the provider lets it go, where what is not urgent is scheduled there; None: at once."""
+    ahead = batch.runtime.channels[row.channel].ahead
+    return None if ahead is None or row.purpose in ALWAYS else batch.now + ahead
+
+
+def _forbidden(batch: _Batch, row: Outbound, at: datetime) -> str | None:
+    person = batch.people.get(row.customer_id)
+    verdict = may_still_send(
+        Purpose(row.purpose),
+        person is not None and person.opted_out_at is not None,
+        row.expires_at,
+        at,
+        marketing_consent=person is not None and person.marketing_consent_at is not None,
+        open_ticket=row.customer_id in batch.complaining,
+    )
+    if isinstance(verdict, No):
+        return verdict.because
+    countries = batch.runtime.settings.countries
+    return forbidden_country(countries, row.address) if countries else None
+
+
+def _opens_later(batch: _Batch, row: Brief, at: datetime) -> datetime | None:
+    """When the customer's window that is closed at this instant opens again; None: it is open."""
+    runtime = batch.runtime
+    zone = batch.people[row.customer_id].zone
+    key = (row.program_version_id, row.flow, row.reason, zone, at)
+    if key not in batch.openings:
+        batch.openings[key] = _opening(runtime, row, ZoneInfo(zone), at)
+    return batch.openings[key]
+
+
+def _opening(runtime: Runtime, row: Brief, zone: ZoneInfo, at: datetime) -> datetime | None:
+    step = Step.of(runtime.shelf.version(row.program_version_id), row)
+    permits, calendar = step.permits(), runtime.calendar(step.program.region)
     if step.exempt_from_windows(row):
-        open_now = is_reachable(now, permits=permits, zone=zone)
+        open_now = is_reachable(at, permits=permits, zone=zone)
     else:
-        open_now = is_open(now, permits=permits, calendar=calendar, zone=zone)
-    return None if open_now else next_opening(now, permits=permits, calendar=calendar, zone=zone)
+        open_now = is_open(at, permits=permits, calendar=calendar, zone=zone)
+    return None if open_now else next_opening(at, permits=permits, calendar=calendar, zone=zone)
+
+
+def _wait(batch: _Batch, row: Outbound, source: Brief | None, because: str, until: datetime) -> None:
+    batch.waits.append((row.id, until))
+    if source is not None:
+        line = follow_up_line(batch.now, "moved", because, source, data={"due": until.isoformat()})
+    else:
+        line = message_line(batch.now, "moved", because, row, data={"due": until.isoformat()})
+    batch.lines.append(line)
+
+
+def _rest(batch: _Batch, row: Outbound, until: datetime) -> None:
+    batch.rests.setdefault(until, []).append(row.id)
+
+
+def _write(session: Session, batch: _Batch) -> None:
+    """Everything that was judged, durable before any byte leaves."""
+    messages.claim(session, [claim for claim, _ in batch.claims], batch.now, CALL, LEASE)
+    for until, ids in batch.rests.items():
+        messages.rest(session, ids, until)
+    for row_id, until in batch.waits:
+        messages.wait(session, row_id, until)
+    for (state, because), rows in batch.refused.items():
+        _withdraw(session, batch, rows, state, because)
+    batch.lanes.close()
+    batch.limits.close(session, batch.runtime, batch.now)
+    trail.write(session, batch.lines)
+
+
+def _withdraw(session: Session, batch: _Batch, rows: Sequence[Outbound], state: MessageState, because: str) -> None:
+    messages.refuse(session, [row.id for row in rows], state, because)
+    expired = state is MessageState.EXPIRED
+    ids = [row.follow_up_id for row in rows if row.follow_up_id]
+    target = FollowUpState.EXPIRED if expired else FollowUpState.SUPPRESSED
+    follow_ups.settle(session, ids, target, reason=because)
+    surveys.withdraw_unsent(session, ids)
+    batch.lines.extend(message_line(batch.now, "missed" if expired else "skipped", because, row) for row in rows)
+
+
+# ----- the calls
 
 
 async def _call_all(runtime: Runtime, calls: Sequence[_Call]) -> list[Outcome]:
-    """Every call, at most `at_once` side by side on each channel."""
-    gates = {name: asyncio.Semaphore(channel.at_once) for name, channel in runtime.channels.items()}
+    """Every call, each in its slot, at most `at_once` side by side on each channel."""
+    outcomes: dict[int, Outcome] = {}
+    switch = _Switch(runtime)
+    by_channel: dict[str, list[_Call]] = {}
+    for call in sorted(calls, key=lambda each: each.begin_at):
+        by_channel.setdefault(call.message.channel, []).append(call)
 
-    async def one(call: _Call) -> Outcome:
-        async with gates[call.message.channel]:
-            if runtime.clock.monotonic() > call.begin_before:
-                return NotSent("its turn came too late", retry_after=0)
-            return await _send(runtime.channels[call.message.channel], call)
+    async def work(waiting: Iterator[_Call]) -> None:
+        for call in waiting:
+            outcomes[call.message.id] = await _call_one(runtime, switch, call)
 
-    return list(await asyncio.gather(*(one(call) for call in calls)))
+    workers: list[Coroutine[Any, Any, None]] = []
+    for name, mine in by_channel.items():
+        waiting = iter(mine)
+        workers.extend(work(waiting) for _ in range(min(runtime.channels[name].at_once, len(mine))))
+    await asyncio.gather(*workers)
+    return [outcomes[call.message.id] for call in calls]
 
 
-async def _send(channel: Channel, call: _Call) -> Outcome:
+async def _call_one(runtime: Runtime, switch: "_Switch", call: _Call) -> Outcome:
+    clock = runtime.clock
+    if (early := call.begin_at - clock.monotonic()) > 0:
+        await clock.sleep(early)
+    if await switch.is_off():
+        return NotSent("everything is stopped", retry_after=0)
+    if clock.monotonic() > call.begin_before:
+        return NotSent("its turn came too late", retry_after=0)
     row = call.message
     try:
-        return await channel.send(Outgoing(call.attempt_id, row.address, row.body, row.purpose))
+        return await runtime.channels[row.channel].send(
+            Outgoing(
+                call.claim.attempt_id,
+                row.address,
+                row.body,
+                row.purpose,
+                call.claim.sender,
+                call.claim.leaves_at,
+                row.expires_at,
+                row.title,
+                tuple([tuple([Button(label, data) for label, data in line]) for line in row.buttons]),
+            )
+        )
     except Exception as error:  # a channel that breaks has left us in doubt, never certain that nothing was sent
         return Unknown(f"{type(error).__name__} in the channel")
 
 
-def _settle(runtime: Runtime, calls: Sequence[_Call], outcomes: Sequence[Outcome]) -> None:
+class _Switch:
+    """The kill switch, as a running batch sees it: at most half a second old."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._looked_at = runtime.clock.monotonic()
+        self._off = False
+
+    async def is_off(self) -> bool:
+        now = self._runtime.clock.monotonic()
+        if now - self._looked_at > STOP_SEEN_WITHIN:
+            self._looked_at = now
+            self._off = await self._runtime.db.beside(self._look)
+        return self._off
+
+    def _look(self) -> bool:
+        with self._runtime.db.read() as session:
+            return bool(settings.read(session, STOPPED).get("stopped"))
+
+
+# ----- what the calls came to
+
+
+def _settle(
+    runtime: Runtime, calls: Sequence[_Call], outcomes: Sequence[Outcome], sources: Mapping[int, Brief]
+) -> None:
     now = runtime.clock.now()
     pairs = list(zip(calls, outcomes, strict=True))
     with runtime.db.write() as session:
         # a refusal may end in the customer's row: it is locked before any other, as everywhere
-        customers.lock(session, (call.message.customer_id for call, outcome in pairs if isinstance(outcome, Refused)))
-        messages.settle(session, [_row_of(call, outcome, now) for call, outcome in pairs])
-        note_accepted(session, runtime, [call.message for call, outcome in pairs if isinstance(outcome, Accepted)], now)
-        for call, outcome in pairs:
+        customers.lock(session, (call.message.customer_id for call, out in pairs if isinstance(out, Refused)))
+        unproven = messages.unproven(session, [call.message.id for call in calls])
+        current = [(call, out) for call, out in pairs if _still_counts(unproven.get(call.message.id), call, out)]
+        results = [_result(call, outcome, now) for call, outcome in pairs]
+        counting = {call.message.id for call, _ in current}
+        messages.finish(session, results, now)
+        messages.settle(session, [each for each in results if each.message_id in counting])
+        accepted = [call.message for call, outcome in current if isinstance(outcome, Accepted)]
+        # a receipt or a look-up may have been faster
+        note_accepted(session, runtime, [row for row in accepted if row.id in unproven], sources, now)
+        for call, outcome in current:
             if isinstance(outcome, Refused):
-                surveys.withdraw_unsent(session, [call.message.follow_up_id])
-                _note_refused(session, runtime, call.message, outcome, now)
+                refusals.settle_refused(session, runtime, call.message.id, outcome, now)
+        _give_back(session, runtime, pairs, dict(sources), now)
+    senders.note_outcomes(
+        runtime, senders.told_of((call.message, call.claim.sender, outcome) for call, outcome in pairs)
+    )
 
 
-def _row_of(call: _Call, outcome: Outcome, now: datetime) -> dict[str, Any]:
-    """What `messages.settle` writes for one outcome."""
-    row: dict[str, Any] = {
-        "row": call.message.id,
-        "attempt": call.attempt_id,
-        "at": now,
-        "provider_id": None,
-        "error": "",
-        "retry_at": None,
-        "sent_at": None,
-    }
+def _still_counts(unproven: tuple[MessageState, int] | None, call: _Call, outcome: Outcome) -> bool:
+    """Proof always does. Anything else is old news where a sender stood still beyond its lease and others took over."""
+    if isinstance(outcome, Accepted):
+        return True
+    return unproven in ((MessageState.SENDING, call.number), (MessageState.UNKNOWN, call.number))
+
+
+def _result(call: _Call, outcome: Outcome, now: datetime) -> Result:
+    """What is kept of one outcome."""
+    ids = (call.message.id, call.claim.attempt_id)
     match outcome:
         case Accepted(provider_id=provider_id, delivered=delivered):
             state = MessageState.DELIVERED if delivered else MessageState.ACCEPTED
-            return row | {"state": state, "outcome": "accepted", "provider_id": provider_id, "sent_at": now}
+            return Result(*ids, state, "accepted", provider_id, sent_at=call.claim.leaves_at or now)
         case NotSent(because=because, retry_after=seconds):
             retry_at = now + timedelta(seconds=seconds)
-            return row | {"state": MessageState.READY, "outcome": "not_sent", "error": because, "retry_at": retry_at}
+            return Result(*ids, MessageState.READY, "not_sent", error=because, retry_at=retry_at)
         case Refused(because=because):
-            return row | {"state": MessageState.FAILED, "outcome": "refused", "error": because}
+            return Result(*ids, MessageState.FAILED, "refused", error=because)
         case Unknown(because=because):
-            retry_at = now + LOOK_AGAIN
-            return row | {"state": MessageState.UNKNOWN, "outcome": "unknown", "error": because, "retry_at": retry_at}
+            return Result(*ids, MessageState.UNKNOWN, "unknown", error=because, retry_at=now + LOOK_AGAIN)
 
 
-def note_accepted(session: Session, runtime: Runtime, rows: Sequence[MessageRow], now: datetime) -> None:
+def _give_back(
+    session: Session,
+    runtime: Runtime,
+    pairs: Sequence[tuple[_Call, Outcome]],
+    sources: dict[int, Brief],
+    now: datetime,
+) -> None:
+    """What did not leave does not count for the limits."""
+    back = [call.message for call, outcome in pairs if isinstance(outcome, NotSent)]
+    if back:
+        limits = Limits.open(session, runtime, sources, now)
+        for row in back:
+            limits.give_back(row, sources.get(row.follow_up_id))
+        limits.close(session, runtime, now)
+
+
+def note_accepted(
+    session: Session,
+    runtime: Runtime,
+    rows: Sequence[Outbound | MessageRow],
+    sources: Mapping[int, Brief],
+    now: datetime,
+) -> None:
     """The provider has these: their follow-ups are sent, reminders are planned, the trail says so."""
     if not rows:
         return
-    sources = messages.follow_ups_of(session, rows)
-    follow_ups.settle(session, list(sources), FollowUpState.SENT, sent_at=now)
+    follow_ups.settle(session, [row.follow_up_id for row in rows if row.follow_up_id], FollowUpState.SENT, sent_at=now)
     trail.write(session, [_sent_line(row, sources.get(row.follow_up_id), now) for row in rows])
     _plan_reminders(session, runtime, [row for row in rows if row.follow_up_id and row.survey_id], sources, now)
 
 
-def _sent_line(row: MessageRow, source: FollowUpRow | None, now: datetime) -> dict[str, Any]:
+def _sent_line(row: Outbound | MessageRow, source: Brief | None, now: datetime) -> dict[str, Any]:
     return trail.line(
         now,
         "resurvey" if source and source.flow == RESURVEY else "message",
@@ -215,15 +405,29 @@ def _sent_line(row: MessageRow, source: FollowUpRow | None, now: datetime) -> di
         follow_up_id=row.follow_up_id,
         message_id=row.id,
         ticket_id=row.ticket_id,
-        data={"purpose": row.purpose, "channel": row.channel, "staff": row.staff_id},
+        data=_sent_data(row.purpose, row.channel, row.staff_id),
     )
 
 
+@lru_cache(maxsize=1000)
+def _sent_data(purpose: str, channel: str, staff_id: int) -> dict[str, Any]:
+    """One value for many lines: it is written as JSON once for all of them."""
+    return {"purpose": purpose, "channel": channel, "staff": staff_id}
+
+
 def _plan_reminders(
-    session: Session, runtime: Runtime, rows: Sequence[MessageRow], sources: Mapping[int, FollowUpRow], now: datetime
+    session: Session,
+    runtime: Runtime,
+    rows: Sequence[Outbound | MessageRow],
+    sources: Mapping[int, Brief],
+    now: datetime,
 ) -> None:
     """Reminders of the surveys that these messages have opened (R71)."""
-    rows = [row for row in rows if has_reminder(runtime, sources[row.follow_up_id])]
+    kinds = {_kind(sources[row.follow_up_id]): sources[row.follow_up_id] for row in rows}
+    reminded = {kind for kind, source in kinds.items() if has_reminder(runtime, source)}
+    rows = [row for row in rows if _kind(sources[row.follow_up_id]) in reminded]
+    if not rows:
+        return
     open_surveys = surveys.by_ids(session, (row.survey_id for row in rows))
     people = customers.by_ids(session, (row.customer_id for row in rows))
     planned = []
@@ -246,28 +450,18 @@ def _plan_reminders(
     trail.write(session, lines)
 
 
-def has_reminder(runtime: Runtime, source: FollowUpRow) -> bool:
+def _kind(source: Brief) -> tuple[int, str]:
+    return source.program_version_id, source.flow
+
+
+def has_reminder(runtime: Runtime, source: Brief) -> bool:
     """Does any flow remind of the survey that this follow-up opened?"""
     program = runtime.shelf.version(source.program_version_id)
     return any(isinstance(flow.on, Unanswered) and flow.on.unanswered == source.flow for flow in program.flows)
 
 
-def _note_refused(session: Session, runtime: Runtime, row: MessageRow, outcome: Refused, now: datetime) -> None:
-    """A definite no: the follow-up is unreachable; a bad number or a refusal to hear from us is remembered."""
-    if row.follow_up_id:
-        follow_ups.settle(session, [row.follow_up_id], FollowUpState.UNREACHABLE, reason=outcome.because)
-    if outcome.suppress:
-        customers.suppress_address(session, row.channel, row.address, now, outcome.because)
-    if outcome.opted_out and row.customer_id:
-        customers.note_consent(session, row.customer_id, "withdrawn", "all", "provider", now, outcome.because)
-        because, purposes = "opted out at the provider", [str(purpose) for purpose in AUTOMATIC]
-        stopped = follow_ups.suppress(session, row.customer_id, (), because, purposes)
-        trail.write(session, [_message_line(now, "opted_out", outcome.because, row)])
-        trail.write(session, [follow_up_line(now, "skipped", because, each) for each in stopped])
-    trail.write(session, [_message_line(now, "unreachable", outcome.because, row)])
-
-
-def _message_line(at: datetime, what: str, because: str, row: MessageRow) -> dict[str, Any]:
+def message_line(at: datetime, what: str, because: str, row: Outbound | MessageRow, **known: Any) -> dict[str, Any]:
+    """A line of the trail about one message."""
     return trail.line(
         at,
         what,
@@ -276,128 +470,7 @@ def _message_line(at: datetime, what: str, because: str, row: MessageRow) -> dic
         message_id=row.id,
         follow_up_id=row.follow_up_id,
         ticket_id=row.ticket_id,
-    )
-
-
-# ----- receipts and doubt
-
-
-def note_receipt(runtime: Runtime, attempt_id: str, state: MessageState, provider_id: str, error: str = "") -> bool:
-    """What the provider says later of a message; late and out of order it changes nothing. Whether it did."""
-    now = runtime.clock.now()
-    with runtime.db.write() as session:
-        row = messages.by_attempt(session, attempt_id)
-        if row is None:
-            return False
-        customers.lock(session, [row.customer_id])
-        before = MessageState(row.state)
-        if not messages.raise_state(session, row, state, provider_id, now, error):
-            return False
-        if state in (MessageState.FAILED, MessageState.UNDELIVERED):
-            _note_refused(session, runtime, row, Refused(error or str(state)), now)
-        elif before in (MessageState.READY, MessageState.SENDING, MessageState.UNKNOWN, MessageState.HELD):
-            note_accepted(session, runtime, [row], now)
-    return True
-
-
-async def reconcile(runtime: Runtime, limit: int = 100) -> int:
-    """Resolve what is in doubt: a copy at the provider is proof; after fence and two empty looks the purpose decides.
-
-    Killed in the middle, it simply runs again: every step is idempotent.
-    """
-    doubtful = await runtime.db.beside(_in_doubt, runtime, limit)
-    for row, attempt in doubtful:
-        channel = runtime.channels.get(row.channel)
-        traces: Sequence[Trace] | None = None
-        if channel is not None:
-            try:
-                traces = await channel.find(row.address, attempt.claimed_at - timedelta(seconds=60))
-            except Exception:  # a provider that cannot be asked now is asked again
-                await runtime.db.beside(_look_later, runtime, row, attempt)
-                continue
-        await runtime.db.beside(_resolve, runtime, row, attempt, traces)
-    return len(doubtful)
-
-
-def _in_doubt(runtime: Runtime, limit: int) -> list[Any]:
-    """SENDING past its lease becomes UNKNOWN; all that is due for a look."""
-    with runtime.db.write() as session:
-        doubtful = messages.in_doubt(session, runtime.clock.now(), limit)
-        stalled = [row.id for row, _ in doubtful if row.state == MessageState.SENDING]
-        messages.doubt(session, stalled, "the sender died or hung")
-    return doubtful
-
-
-def _look_later(runtime: Runtime, row: MessageRow, attempt: Any) -> None:
-    with runtime.db.write() as session:
-        at = runtime.clock.now() + LOOK_AGAIN
-        messages.look_again(session, row.id, attempt.id, at, attempt.empty_reads)
-
-
-def _resolve(runtime: Runtime, row: MessageRow, attempt: Any, traces: Sequence[Trace] | None) -> None:
-    now = runtime.clock.now()
-    purpose = Purpose(row.purpose)
-    with runtime.db.write() as session:
-        proof = _proof(session, row, traces or ())
-        if proof is not None:
-            state = MessageState.DELIVERED if proof.delivered else MessageState.ACCEPTED
-            if messages.raise_state(session, row, state, proof.provider_id, now):
-                note_accepted(session, runtime, [row], now)
-            return
-        if traces is not None:
-            empty = attempt.empty_reads + 1
-            if empty < 2 or now < attempt.claimed_at + FENCE:
-                at = now + LOOK_AGAIN if empty >= 2 or now >= attempt.claimed_at + FENCE else attempt.claimed_at + FENCE
-                messages.look_again(session, row.id, attempt.id, max(at, now + LOOK_AGAIN), empty)
-                return
-        again = traces is not None and purpose in ONE_NEW_ATTEMPT and messages.doubtful_attempts(session, row.id) < 2
-        target = MessageState.READY if again else MessageState.HELD
-        because = "not found at the provider: one new attempt" if again else "in doubt: a person decides"
-        if move(session, MessageRow, row.id, target, retry_at=None, reason=because):
-            if not again and row.follow_up_id:
-                follow_ups.settle(session, [row.follow_up_id], FollowUpState.HELD, reason=because)
-            trail.write(session, [_message_line(now, "retry" if again else "held", because, row)])
-
-
-def _proof(session: Session, row: MessageRow, traces: Sequence[Trace]) -> Trace | None:
-    """The provider's copy of this very text that is not known as another message of ours."""
-    same = [trace for trace in traces if trace.body == row.body]
-    taken = messages.provider_ids_known(session, row.channel, [trace.provider_id for trace in same])
-    return next((trace for trace in same if trace.provider_id not in taken), None)
-
-
-# ----- surveys that nobody answered
-
-
-def lapse_surveys(runtime: Runtime, limit: int = BATCH) -> int:
-    """Close surveys whose closing date has passed (R58); how many."""
-    now = runtime.clock.now()
-    with runtime.db.write() as session:
-        rows = surveys.lapsed(session, now, limit)
-        for row in rows:
-            if move(session, SurveyRow, row.id, SurveyState.LAPSED):
-                _after_lapse(session, runtime, row, now)
-    return len(rows)
-
-
-def _after_lapse(session: Session, runtime: Runtime, row: SurveyRow, now: datetime) -> None:
-    """A silent re-survey leaves its ticket resolved: a manager may close it with a reason."""
-    ticket = tickets.get(session, row.ticket_id) if row.ticket_id else None
-    because = "no answer before the closing date"
-    if ticket is not None:
-        because += f"; ticket {ticket.id} stays resolved"
-    trail.write(
-        session,
-        [
-            trail.line(
-                now,
-                "lapsed",
-                because,
-                customer_id=row.customer_id,
-                follow_up_id=row.follow_up_id,
-                ticket_id=row.ticket_id,
-            )
-        ],
+        **known,
     )
 
 
@@ -422,7 +495,7 @@ def decide_held(runtime: Runtime, message_id: int, staff_name: str, *, again: bo
             follow_ups.settle(session, [row.follow_up_id], FollowUpState.READY if again else FollowUpState.CANCELLED)
             if not again:
                 surveys.withdraw_unsent(session, [row.follow_up_id])
-        trail.write(session, [_message_line(now, "retry" if again else "cancelled", because, row)])
+        trail.write(session, [message_line(now, "retry" if again else "cancelled", because, row)])
 
 
 def set_stopped(runtime: Runtime, staff_name: str, stopped: bool) -> None:

@@ -11,6 +11,7 @@ from sqlmodel import Session
 from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.store import customers, trail
+from bot.store.follow_ups import Brief
 from bot.store.tables import CustomerRow, EnrolmentRow, EventRow, FollowUpRow, InboundRow, SurveyRow, TicketRow
 from flows.calendar import Calendar
 from flows.events import Customer
@@ -73,7 +74,7 @@ def first_class(program: Program, attributes: Mapping[str, Any]) -> str | None:
     return class_ if isinstance(class_, str) else None
 
 
-def follow_up_line(at: datetime, what: str, because: str, row: FollowUpRow, **known: Any) -> dict[str, Any]:
+def follow_up_line(at: datetime, what: str, because: str, row: FollowUpRow | Brief, **known: Any) -> dict[str, Any]:
     """A line of the trail about one follow-up."""
     return trail.line(
         at,

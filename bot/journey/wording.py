@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from bot.runtime import Runtime
 from bot.store.tables import CustomerRow, EventRow, SurveyRow, TicketRow
-from flows.program import Program, Question
+from flows.program import Program, Question, Survey
 from messages.render import render
 from messages.sms import measure
 
@@ -103,6 +103,28 @@ def level_word(level: int | None, language: str) -> str | None:
     return _LEVEL["zh" if language == "zh" else "en"].get(level or 0)
 
 
+_TAPS: Mapping[str, tuple[int, ...]] = {
+    "1-5": (1, 2, 3, 4, 5),
+    "1-10": (1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+    "0-10": (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+    "level5": (5, 4, 3, 2, 1),
+    "yesno": (1, 0),
+}
+"""The answers that one tap can give, in the order in which they are shown; other scales are typed."""
+_YES_NO = {"zh": {1: "是", 0: "否"}, "en": {1: "Yes", 0: "No"}}
+
+
+def answer_buttons(survey: Survey, asked: str, token: str, language: str) -> list[list[list[str]]]:
+    """Rows of [label, data] for the question that is asked; data is `token:index of the question:score`."""
+    question = survey.question(asked)
+    index = survey.questions.index(question)
+    spoken = "zh" if language == "zh" else "en"
+    labels = {"level5": _LEVEL[spoken], "yesno": _YES_NO[spoken]}.get(str(question.scale), {})
+    taps = [[labels.get(score, str(score)), f"{token}:{index}:{score}"] for score in _TAPS.get(str(question.scale), ())]
+    most = 1 if str(question.scale) == "level5" else 5
+    return [taps[start : start + most] for start in range(0, len(taps), most)]
+
+
 def masked(address: str) -> str:
     """A phone number for people without need of the whole (R197)."""
     return address if len(address) < 8 else f"{address[:-8]}****{address[-4:]}"
@@ -174,7 +196,12 @@ def compose(
     """The columns of a message that its words decide: template_version_id, body, segments."""
     version_id, template = runtime.shelf.template(program, template_name, language)
     body = render(template.body, _plain(variables), template.language, ZoneInfo(zone))
-    return {"template_version_id": version_id, "body": body, "segments": measure(body).segments}
+    return {
+        "template_version_id": version_id,
+        "title": f"{program.text(program.company, language)}: {template.title}"[:200],
+        "body": body,
+        "segments": measure(body).segments,
+    }
 
 
 def _plain(variables: Mapping[str, Any]) -> dict[str, Any]:

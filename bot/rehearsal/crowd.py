@@ -5,9 +5,10 @@ import random
 import re
 from datetime import datetime, timedelta
 
+from bot.channels.contract import Received
 from bot.channels.simulator import Simulator, Text
 from bot.jobs.work import Work
-from bot.journey import replies
+from bot.journey import inbox
 from bot.runtime import Runtime
 
 HOUR = 60
@@ -47,13 +48,15 @@ class Crowd:
         while self._waiting and self._waiting[0][0] <= runtime.clock.now():
             _, _, address, body = heapq.heappop(self._waiting)
             text = self._simulator.type(address, body)
-            replies.receive(
+            inbox.receive(
                 runtime,
-                provider="simulator",
-                provider_message_id=text.id,
-                channel="sms",
-                from_address=address,
-                body=body,
+                Received(
+                    provider="simulator",
+                    provider_message_id=text.id,
+                    channel="sms",
+                    from_address=address,
+                    body=body,
+                ),
             )
             done += 1
         return done

@@ -45,6 +45,8 @@ class Person(Part):
     title: str = ""
     phone: str = ""
     telegram: str = ""
+    email: str = ""
+    whatsapp: str = ""
     language: str = ""
     zone: str = ""
     class_: str = Field("", alias="class")

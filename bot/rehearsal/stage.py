@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from bot import files
+from bot.channels.contract import Received
 from bot.channels.simulator import Fault as PhoneFault
 from bot.channels.simulator import Simulator
 from bot.clock import SimulatedClock
 from bot.errors import InputError
 from bot.jobs.simulated import advance, work_until_idle
 from bot.jobs.work import WORK, Work
-from bot.journey import callbacks, enrolment, intake, replies
+from bot.journey import callbacks, enrolment, inbox, intake
 from bot.rehearsal.crowd import Crowd as Answerers
 from bot.rehearsal.scenario import KINDS, Crowd, Member, Person, Scenario, Step
 from bot.runtime import Runtime
@@ -91,8 +92,11 @@ class Stage:
             enrolment.CustomerIn(
                 id=person.id,
                 name=person.name,
-                phone=person.phone or ("" if person.telegram else f"+1555{index:07d}"),
+                phone=person.phone
+                or ("" if person.telegram or person.email or person.whatsapp else f"+1555{index:07d}"),
                 telegram=person.telegram,
+                email=person.email,
+                whatsapp=person.whatsapp,
                 title=person.title,
                 language=person.language,
                 zone=person.zone,
@@ -266,13 +270,15 @@ class Stage:
         assert step.reply is not None
         address = self._address(step)
         text = self.simulator.type(address, step.reply)
-        replies.receive(
+        inbox.receive(
             self.runtime,
-            provider="simulator",
-            provider_message_id=step.id or text.id,
-            channel=step.channel,
-            from_address=address,
-            body=step.reply,
+            Received(
+                provider="simulator",
+                provider_message_id=step.id or text.id,
+                channel=step.channel,
+                from_address=address,
+                body=step.reply,
+            ),
         )
 
     def _address(self, step: Step) -> str:

@@ -18,6 +18,7 @@ from bot.store.tables import (
     MessageRow,
     PingRow,
     ProgramVersionRow,
+    SenderRow,
     SettingRow,
     SurveyRow,
 )
@@ -43,6 +44,8 @@ class Agenda:
     """What `occasions.plan_occasions` noted last: until, enrolment, version."""
     enrolment: int
     version: int
+    senders: int
+    """How many senders anything is known of: a rate or a pause."""
 
 
 def read(session: Session) -> Agenda:
@@ -64,6 +67,7 @@ def look(connection: Connection) -> Agenda:
         planned=row.planned or {},
         enrolment=row.enrolment or 0,
         version=row.version or 0,
+        senders=row.senders,
     )
 
 
@@ -93,6 +97,7 @@ def _question() -> Any:
         "planned": select(setting.c.value).where(setting.c.name == PLANNED),
         "enrolment": select(func.max(enrolment.c.id)),
         "version": select(func.max(version.c.id)),
+        "senders": select(func.count()).select_from(table_of(SenderRow)),
     }
     return select(*(part.scalar_subquery().label(name) for name, part in parts.items()))
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Date, bindparam, func, insert, or_, update
 from sqlalchemy import select as core_select
@@ -19,7 +19,6 @@ from bot.store.tables import (
     CustomerRow,
     EnrolmentRow,
     MatterRow,
-    StaffRow,
 )
 
 
@@ -74,15 +73,6 @@ def _by_address() -> Any:
     )
 
 
-def staff_by_address(session: Session, address: str) -> StaffRow | None:
-    return session.execute(_staff_by_address(), {"address": address}).scalars().first()
-
-
-@cache
-def _staff_by_address() -> Any:
-    return select(StaffRow).where(StaffRow.address == bindparam("address"), col(StaffRow.active))
-
-
 def lock(session: Session, customer_ids: Iterable[int]) -> dict[int, CustomerRow]:
     """The customers, locked until the transaction ends: caps and opt-out have one judge."""
     statement = for_update(session, _lock())
@@ -90,6 +80,15 @@ def lock(session: Session, customer_ids: Iterable[int]) -> dict[int, CustomerRow
     for chunk in chunks(sorted(set(customer_ids))):
         found.update((row.id, row) for row in session.execute(statement, {"wanted": chunk}).scalars())
     return found
+
+
+class Consent(NamedTuple):
+    """What the sender must know of a customer at the last moment."""
+
+    id: int
+    zone: str
+    opted_out_at: datetime | None
+    marketing_consent_at: datetime | None
 
 
 def lock_free(session: Session, customer_ids: Iterable[int]) -> set[int]:

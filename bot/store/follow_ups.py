@@ -1,10 +1,10 @@
 """Follow-ups: planned once, taken when due, moved by compare-and-set."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache, lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Date, String, bindparam, exists, func, literal, update
 from sqlalchemy import select as core_select
@@ -13,6 +13,7 @@ from sqlmodel import Session, col, select
 from bot.store import customers
 from bot.store.audiences import condition
 from bot.store.rows import (
+    chunks,
     core,
     for_update,
     insert_many_once,
@@ -37,6 +38,43 @@ class Owner:
     program_id: str
     version_id: int
     now: datetime
+
+
+class Brief(NamedTuple):
+    """What the sender must know of a follow-up; its fields are columns of the same names."""
+
+    id: int
+    program_id: str
+    program_version_id: int
+    flow: str
+    customer_id: int
+    event_id: int
+    ticket_id: int
+    occasion: str
+    reason: str
+
+
+def briefs(session: Session, follow_up_ids: Iterable[int]) -> dict[int, Brief]:
+    """follow-up id -> what the sender must know of it."""
+    found: dict[int, Brief] = {}
+    for chunk in chunks({each for each in follow_up_ids if each}):
+        for row in core(session).execute(_briefs(), {"wanted": chunk}).all():
+            found[row[0]] = Brief._make(row)
+    return found
+
+
+@cache
+def _briefs() -> Any:
+    table = table_of(FollowUpRow)
+    columns = (table.c[name] for name in Brief._fields)
+    return core_select(*columns).where(table.c.id.in_(bindparam("wanted", expanding=True)))
+
+
+def overdue(session: Session, before: datetime) -> int:
+    """How many planned follow-ups were due before this instant and have not been looked at."""
+    table = table_of(FollowUpRow)
+    statement = core_select(func.count()).where(stands(table, FollowUpState.PLANNED), table.c.due_at < before)
+    return int(core(session).execute(statement).scalar_one())
 
 
 def plan(session: Session, owner: Owner, customer_id: int, planned: PlanFollowUp, event_id: int = 0) -> int | None:

@@ -3,18 +3,20 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, func, or_, update
+from sqlalchemy import and_, bindparam, case, func, insert, literal, or_, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from bot.store import customers
+from bot.store.customers import Consent
+from bot.store.follow_ups import Brief
 from bot.store.rows import (
     chunks,
     core,
+    execute_many,
     for_update,
-    insert_many,
     insert_many_once,
     insert_once,
     move_many,
@@ -23,12 +25,44 @@ from bot.store.rows import (
     state_is,
     table_of,
 )
-from bot.store.tables import AttemptRow, FollowUpRow, MessageRow
-from flows.states import REACHED, MessageState, sources_of
+from bot.store.tables import AttemptRow, CustomerRow, FollowUpRow, Instant, MessageRow
+from flows.states import REACHED, FollowUpState, MessageState, sources_of
 
 PRIORITY = {"reply": 0, "staff": 1}
 """First in line: answers inside a conversation, then notices to staff, then everything else (5)."""
-NEVER_LEFT = (MessageState.SUPPRESSED, MessageState.EXPIRED, MessageState.CANCELLED, MessageState.FAILED)
+_STATES = {str(state): state for state in MessageState}
+NEVER_ARRIVED = (
+    MessageState.SUPPRESSED,
+    MessageState.EXPIRED,
+    MessageState.CANCELLED,
+    MessageState.FAILED,
+    MessageState.UNDELIVERED,
+)
+
+RECALLED_FOR = timedelta(days=1)
+"""How long after it was to go out a message may still turn out to have been taken back."""
+
+
+class Outbound(NamedTuple):
+    """One message as the sender needs it; its fields are columns of the same names."""
+
+    id: int
+    customer_id: int
+    staff_id: int
+    follow_up_id: int
+    survey_id: int
+    ticket_id: int
+    purpose: str
+    channel: str
+    sender: str
+    address: str
+    title: str
+    body: str
+    buttons: list[list[list[str]]]
+    segments: int
+    attempts: int
+    expires_at: datetime | None
+    reason: str
 
 
 BLANK: Mapping[str, Any] = {
@@ -40,9 +74,13 @@ BLANK: Mapping[str, Any] = {
     "inbound_id": 0,
     "template_version_id": 0,
     "counts": False,
+    "sender": "",
+    "title": "",
+    "buttons": [],
     "segments": 1,
     "state": str(MessageState.READY),
     "attempts": 0,
+    "again": 0,
     "reason": "",
 }
 
@@ -58,19 +96,42 @@ def put_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
     insert_many_once(session, MessageRow, full, "dedupe_key")
 
 
-def ready(session: Session, now: datetime, channels: Sequence[str], limit: int) -> list[MessageRow]:
+class Waiting(NamedTuple):
+    """One message that may go now, its follow-up and its customer, where it has them."""
+
+    message: Outbound
+    source: Brief | None
+    person: Consent | None
+
+    @staticmethod
+    def of(row: Sequence[Any]) -> "Waiting":
+        """From the columns of the three, one after the other."""
+        source, person = row[_SOURCE], row[_PERSON]
+        return Waiting(
+            Outbound._make(row[_MESSAGE]),
+            Brief._make(source) if source[0] else None,
+            Consent._make(person) if person[0] else None,
+        )
+
+
+_MESSAGE = slice(len(Outbound._fields))
+_SOURCE = slice(_MESSAGE.stop, _MESSAGE.stop + len(Brief._fields))
+_PERSON = slice(_SOURCE.stop, None)
+
+
+def ready(session: Session, now: datetime, channels: Sequence[str], limit: int) -> list[Waiting]:
     """Messages that may go now, first in line first; on PostgreSQL locked, their customers first.
 
     What others hold is passed over: they are at work on it.
     """
     known = {"now": now, "channels": list(channels), "most": limit}
     if session.get_bind().dialect.name == "sqlite":
-        return list(session.execute(_ready(), known).scalars())
+        return [Waiting.of(row) for row in core(session).execute(_ready(), known).all()]
     seen = core(session).execute(_ready_ids(), known).all()
     free = customers.lock_free(session, (customer_id for _, customer_id in seen if customer_id))
     wanted = [row_id for row_id, customer_id in seen if not customer_id or customer_id in free]
-    statement = for_update(session, _still_ready(), skip_locked=True)
-    return list(session.execute(statement, {**known, "wanted": wanted}).scalars())
+    statement = for_update(session, _still_ready(), skip_locked=True, of=table_of(MessageRow))
+    return [Waiting.of(row) for row in core(session).execute(statement, {**known, "wanted": wanted})]
 
 
 @cache
@@ -81,72 +142,170 @@ def _ready_ids() -> Any:
 
 @cache
 def _still_ready() -> Any:
-    return _ready().where(col(MessageRow.id).in_(bindparam("wanted", expanding=True)))
+    return _ready().where(table_of(MessageRow).c.id.in_(bindparam("wanted", expanding=True)))
 
 
 @cache
 def _ready() -> Any:
-    now = bindparam("now", type_=table_of(MessageRow).c.due_at.type)
+    table, follow_up, customer = table_of(MessageRow), table_of(FollowUpRow), table_of(CustomerRow)
+    now = bindparam("now", type_=table.c.due_at.type)
+    parts = ((table, Outbound), (follow_up, Brief), (customer, Consent))
+    joined = table.outerjoin(follow_up, follow_up.c.id == table.c.follow_up_id)
     return (
-        select(MessageRow)
+        core_select(*(each.c[name] for each, part in parts for name in part._fields))
+        .select_from(joined.outerjoin(customer, customer.c.id == table.c.customer_id))
         .where(
-            stands(table_of(MessageRow), MessageState.READY),
-            col(MessageRow.channel).in_(bindparam("channels", expanding=True)),
-            col(MessageRow.due_at) <= now,
-            or_(col(MessageRow.retry_at).is_(None), col(MessageRow.retry_at) <= now),
+            stands(table, MessageState.READY),
+            table.c.channel.in_(bindparam("channels", expanding=True)),
+            table.c.due_at <= now,
+            or_(table.c.retry_at.is_(None), table.c.retry_at <= now),
         )
-        .order_by(col(MessageRow.priority), col(MessageRow.due_at), col(MessageRow.id))
+        .order_by(table.c.priority, table.c.due_at, table.c.id)
         .limit(bindparam("most"))
     )
 
 
-def claim(
-    session: Session, claimed: Sequence[tuple[MessageRow, str]], now: datetime, call: timedelta, lease: timedelta
-) -> None:
-    """READY -> SENDING with one attempt each, (message, attempt id), durable before any byte leaves."""
-    if not claimed:
-        return
-    rows = [{"row": message.id, "lease": now + lease} for message, _ in claimed]
-    core(session).execute(_claim(), rows)
-    attempt = {"claimed_at": now, "deadline_at": now + call, "outcome": "", "error": "", "empty_reads": 0}
-    insert_many(
-        session,
-        AttemptRow,
-        [
-            {**attempt, "id": attempt_id, "message_id": message.id, "number": message.attempts + 1}
-            for message, attempt_id in claimed
-        ],
+def earliest(session: Session, channel: str) -> datetime | None:
+    """When the first message on this channel may go."""
+    table = table_of(MessageRow)
+    waits = case((table.c.retry_at > table.c.due_at, table.c.retry_at), else_=table.c.due_at)
+    statement = core_select(func.min(waits, type_=Instant())).where(
+        stands(table, MessageState.READY), table.c.channel == channel
     )
+    found: datetime | None = core(session).execute(statement).scalar()
+    return found
+
+
+class Claim(NamedTuple):
+    """One message that is about to be sent: by which attempt and sender, and when the provider lets it go."""
+
+    message: Outbound
+    attempt_id: str
+    sender: str = ""
+    leaves_at: datetime | None = None
+
+
+def claim(session: Session, claims: Sequence[Claim], now: datetime, call: timedelta, lease: timedelta) -> None:
+    """READY -> SENDING with one attempt each, durable before any byte leaves."""
+    groups: dict[tuple[str, datetime | None], list[int]] = {}
+    for each in claims:
+        groups.setdefault((each.sender, each.leaves_at), []).append(each.message.id)
+    for (sender, leaves_at), ids in groups.items():
+        for chunk in chunks(ids):
+            core(session).execute(_claim(), {"ids": chunk, "by": sender, "leaves": leaves_at, "lease": now + lease})
+    attempts: dict[str, list[Any]] = {
+        "id": [each.attempt_id for each in claims],
+        "message_id": [each.message.id for each in claims],
+        "number": [each.message.attempts + 1 for each in claims],
+    }
+    blank = {"outcome": "", "error": "", "empty_reads": 0}
+    execute_many(session, _attempt(), attempts, claimed_at=now, deadline_at=now + call, **blank)
+
+
+@cache
+def _attempt() -> Any:
+    return insert(table_of(AttemptRow))
 
 
 @cache
 def _claim() -> Any:
     table = table_of(MessageRow)
+    instant = table.c.retry_at.type
     return (
         update(table)
-        .where(table.c.id == bindparam("row"), table.c.state == str(MessageState.READY))
+        .where(table.c.id.in_(bindparam("ids", expanding=True)), table.c.state == str(MessageState.READY))
         .values(
             state=str(MessageState.SENDING),
             attempts=table.c.attempts + 1,
-            retry_at=bindparam("lease", type_=table.c.retry_at.type),
+            sender=bindparam("by"),
+            leaves_at=bindparam("leaves", type_=instant),
+            retry_at=bindparam("lease", type_=instant),
         )
     )
 
 
-def settle(session: Session, outcomes: Sequence[Mapping[str, Any]]) -> None:
-    """Write what the calls came to. Each: row, attempt, state, outcome, at, provider_id, error, retry_at, sent_at.
+def rest(session: Session, message_ids: Sequence[int], until: datetime) -> None:
+    """Stay in the outbox, and out of the way, until this instant."""
+    table = table_of(MessageRow)
+    for chunk in chunks(message_ids):
+        core(session).execute(update(table).where(table.c.id.in_(chunk)).values(retry_at=until))
+
+
+def busy_addresses(session: Session, channel: str, addresses: Iterable[str], since: datetime) -> set[str]:
+    """Which of these addresses are being written to, or were since then."""
+    table = table_of(MessageRow)
+    busy: set[str] = set()
+    for chunk in chunks(dict.fromkeys(addresses)):
+        statement = core_select(table.c.address).where(
+            table.c.channel == channel,
+            table.c.address.in_(chunk),
+            or_(table.c.state == str(MessageState.SENDING), table.c.sent_at > since),
+        )
+        busy.update(core(session).execute(statement).scalars())
+    return busy
+
+
+def unproven(session: Session, message_ids: Iterable[int]) -> dict[int, tuple[MessageState, int]]:
+    """id -> (state, number of the newest attempt), of those that no proof has come for; locked, always in one order."""
+    found: dict[int, tuple[MessageState, int]] = {}
+    for chunk in chunks(sorted(set(message_ids))):
+        rows = core(session).execute(for_update(session, _unproven()), {"wanted": chunk}).all()
+        found.update((row_id, (_STATES[state], attempts)) for row_id, state, attempts in rows)
+    return found
+
+
+@cache
+def _unproven() -> Any:
+    table = table_of(MessageRow)
+    wanted: Any = bindparam("wanted", expanding=True)
+    return (
+        core_select(table.c.id, table.c.state, table.c.attempts)
+        .where(table.c.id.in_(wanted), state_is(table, sources_of(MessageState.ACCEPTED)))
+        .order_by(table.c.id)
+    )
+
+
+class Result(NamedTuple):
+    """What one call came to, as its message and its attempt keep it."""
+
+    message_id: int
+    attempt_id: str
+    state: MessageState
+    outcome: str
+    provider_id: str | None = None
+    error: str = ""
+    retry_at: datetime | None = None
+    sent_at: datetime | None = None
+
+
+def settle(session: Session, results: Sequence[Result]) -> None:
+    """Write what calls came to into their messages.
 
     A receipt may have been faster: only a state below the outcome's rank is replaced (R209).
     """
-    connection = core(session)
-    by_state: dict[str, list[Mapping[str, Any]]] = {}
-    for outcome in outcomes:
-        by_state.setdefault(str(outcome["state"]), []).append(outcome)
+    by_state: dict[MessageState, list[Result]] = {}
+    for result in results:
+        by_state.setdefault(result.state, []).append(result)
     for state, same in by_state.items():
-        keys = ("row", "provider_id", "retry_at", "sent_at", "error")
-        connection.execute(_settle(MessageState(state)), [{f"b_{key}": one[key] for key in keys} for one in same])
-    keys = ("attempt", "at", "outcome", "provider_id", "error")
-    connection.execute(_finish(), [{f"b_{key}": one[key] for key in keys} for one in outcomes])
+        columns: dict[str, list[Any]] = {
+            "b_row": [each.message_id for each in same],
+            "b_provider_id": [each.provider_id for each in same],
+            "b_retry_at": [each.retry_at for each in same],
+            "b_sent_at": [each.sent_at for each in same],
+            "b_error": [each.error for each in same],
+        }
+        execute_many(session, _settle(state), columns)
+
+
+def finish(session: Session, results: Sequence[Result], now: datetime) -> None:
+    """Write what calls came to into their attempts."""
+    columns: dict[str, list[Any]] = {
+        "b_attempt": [each.attempt_id for each in results],
+        "b_outcome": [each.outcome for each in results],
+        "b_provider_id": [each.provider_id for each in results],
+        "b_error": [each.error for each in results],
+    }
+    execute_many(session, _finish(), columns, b_at=now)
 
 
 @cache
@@ -221,6 +380,12 @@ def in_doubt(session: Session, now: datetime, limit: int) -> list[tuple[MessageR
     return doubtful
 
 
+def is_in_doubt(session: Session, message_id: int, attempt_number: int) -> bool:
+    """Is this attempt still the newest, and nobody knows what it came to? The message is locked until the end."""
+    found = unproven(session, [message_id]).get(message_id)
+    return found == (MessageState.UNKNOWN, attempt_number)
+
+
 def look_again(session: Session, message_id: int, attempt_id: str, at: datetime, empty_reads: int) -> None:
     """Nothing found yet: look again at `at`."""
     messages, attempts = table_of(MessageRow), table_of(AttemptRow)
@@ -266,9 +431,10 @@ def doubtful_attempts(session: Session, message_id: int) -> int:
     return session.exec(statement).one()
 
 
-def by_attempt(session: Session, attempt_id: str) -> MessageRow | None:
+def by_attempt(session: Session, attempt_id: str) -> tuple[MessageRow, int] | None:
+    """The message that this attempt was about, and the attempt's number."""
     statement = (
-        select(MessageRow)
+        select(MessageRow, AttemptRow.number)
         .join(AttemptRow, col(AttemptRow.message_id) == col(MessageRow.id))
         .where(AttemptRow.id == attempt_id)
     )
@@ -293,7 +459,7 @@ def _recent() -> Any:
         table.c.customer_id.in_(bindparam("wanted", expanding=True)),
         table.c.due_at > bindparam("since", type_=table.c.due_at.type),
         table.c.counts,
-        table.c.state.not_in([str(state) for state in NEVER_LEFT]),
+        table.c.state.not_in([str(state) for state in NEVER_ARRIVED]),
     )
 
 
@@ -319,7 +485,111 @@ def take_back(session: Session, follow_up_ids: Sequence[int], because: str) -> s
     return taken
 
 
-def follow_ups_of(session: Session, rows: Iterable[MessageRow]) -> dict[int, FollowUpRow]:
+def wake(session: Session, channel: str, now: datetime) -> None:
+    """What was set aside on this channel is due again."""
+    table = table_of(MessageRow)
+    waiting = (table.c.state == str(MessageState.READY), table.c.channel == channel, table.c.retry_at > now)
+    core(session).execute(update(table).where(*waiting).values(retry_at=now))
+
+
+def overdue(session: Session, before: datetime) -> int:
+    """How many messages have waited in the outbox since before this instant."""
+    table = table_of(MessageRow)
+    statement = core_select(func.count()).where(stands(table, MessageState.READY), table.c.due_at < before)
+    return int(core(session).execute(statement).scalar_one())
+
+
+def left_since(session: Session, since: datetime) -> bool:
+    """Has any message left since then? A notice to staff, which may tell that none does, is none."""
+    table = table_of(MessageRow)
+    left = (table.c.sent_at >= since, table.c.staff_id == 0)
+    statement = core_select(table.c.id).where(*left).order_by(table.c.id.desc()).limit(1)
+    return core(session).execute(statement).first() is not None
+
+
+# ----- scheduled at the provider
+
+
+def scheduled(session: Session, now: datetime, limit: int, *, all_of_them: bool) -> list[MessageRow]:
+    """What the provider keeps until later and must not go out: of those who opted out or whose follow-up is off.
+
+    `all_of_them`: everything that it keeps, whoever it is for. And what was recalled with an end that nobody knows yet.
+    """
+    message, customer, follow_up = table_of(MessageRow), table_of(CustomerRow), table_of(FollowUpRow)
+    off = [str(FollowUpState.CANCELLED), str(FollowUpState.SUPPRESSED)]
+    statement = (
+        select(MessageRow)
+        .outerjoin(CustomerRow, customer.c.id == message.c.customer_id)
+        .outerjoin(FollowUpRow, follow_up.c.id == message.c.follow_up_id)
+        .where(
+            stands(message, MessageState.ACCEPTED),
+            message.c.leaves_at > now - RECALLED_FOR,
+            or_(
+                message.c.recalled_at.is_not(None),
+                and_(
+                    message.c.leaves_at > now,
+                    or_(literal(all_of_them), customer.c.opted_out_at.is_not(None), follow_up.c.state.in_(off)),
+                ),
+            ),
+        )
+        .order_by(message.c.leaves_at)
+        .limit(limit)
+    )
+    return list(session.exec(statement).all())
+
+
+def recall(session: Session, message_ids: Sequence[int], now: datetime | None) -> None:
+    """Remember that these are taken back, before the provider hears of it; None: they have gone, and it is over."""
+    table = table_of(MessageRow)
+    for chunk in chunks(message_ids):
+        core(session).execute(update(table).where(table.c.id.in_(chunk)).values(recalled_at=now))
+
+
+def to_audit(session: Session, now: datetime, after: timedelta, margin: timedelta, limit: int) -> list[MessageRow]:
+    """Scheduled messages of which an earlier attempt may have left a second copy: looked for once."""
+    message, attempt = table_of(MessageRow), table_of(AttemptRow)
+    newest = core_select(func.max(attempt.c.claimed_at, type_=Instant())).where(attempt.c.message_id == message.c.id)
+    statement = (
+        select(MessageRow)
+        .where(
+            stands(message, MessageState.ACCEPTED),
+            message.c.leaves_at > now + margin,
+            message.c.attempts > 1,
+            message.c.audited_at.is_(None),
+            newest.scalar_subquery() <= now - after,
+        )
+        .order_by(message.c.leaves_at)
+        .limit(limit)
+    )
+    return list(session.exec(statement).all())
+
+
+def note_audited(session: Session, message_id: int, now: datetime) -> None:
+    """A second copy was looked for."""
+    table = table_of(MessageRow)
+    core(session).execute(update(table).where(table.c.id == message_id).values(audited_at=now))
+
+
+def absent(session: Session, attempt_id: str) -> None:
+    """This attempt surely left no copy: the provider would refuse it by now, and has none."""
+    table = table_of(AttemptRow)
+    core(session).execute(update(table).where(table.c.id == attempt_id).values(outcome="absent"))
+
+
+def copy_of(row: MessageRow) -> dict[str, Any]:
+    """The columns of a new message with the same words to the same person."""
+    kept = (*BLANK.keys() - {"state", "attempts"}, "purpose", "channel", "address", "body", "expires_at")
+    return {name: getattr(row, name) for name in kept}
+
+
+def other_channels(session: Session, follow_up_id: int) -> set[str]:
+    """The channels on which this follow-up has a message."""
+    table = table_of(MessageRow)
+    statement = core_select(table.c.channel).where(table.c.follow_up_id == follow_up_id)
+    return set(core(session).execute(statement).scalars())
+
+
+def follow_ups_of(session: Session, rows: Iterable[Outbound | MessageRow]) -> dict[int, FollowUpRow]:
     """follow-up id -> the follow-up, of those that have one."""
     ids = [row.follow_up_id for row in rows if row.follow_up_id]
     return {row.id: row for row in rows_by(session, FollowUpRow, col(FollowUpRow.id), ids)}

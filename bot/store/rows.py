@@ -3,7 +3,7 @@
 Statements are built once and kept: building one anew costs more than SQLite takes to answer it.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import cache
 from typing import Any, TypeVar
@@ -45,7 +45,7 @@ def insert_once(session: Session, model: type[SQLModel], values: Mapping[str, An
 def insert_many(session: Session, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert many rows at once."""
     if rows:
-        core(session).execute(_insert(model), rows)
+        execute_many(session, _insert(model), {name: [row[name] for row in rows] for name in rows[0]})
 
 
 def insert_many_once(
@@ -56,6 +56,48 @@ def insert_many_once(
         return {}
     statement = _insert_many_once(model, _dialect(session), key)
     return {value: row_id for value, row_id in core(session).execute(statement, rows)}
+
+
+def execute_many(session: Session, statement: Any, columns: Mapping[str, Sequence[Any]], **same: Any) -> None:
+    """Execute a statement, built once and kept, for many rows: `columns` of values, and what is the `same` in all.
+
+    On SQLite the driver gets the rows at once: SQLAlchemy spends more on the values of a row than SQLite on the row.
+    A value that several rows share is made ready once.
+    """
+    size = len(next(iter(columns.values())))
+    if not size:
+        return
+    everything = {**columns, **{name: [value] * size for name, value in same.items()}}
+    if _dialect(session) != "sqlite":
+        rows = zip(*everything.values(), strict=True)
+        core(session).execute(statement, [dict(zip(everything, row, strict=True)) for row in rows])
+        return
+    sql, marks = _in_words_of_driver(statement, tuple(everything))
+    values = [_ready(everything.get(name, [fixed] * size), ready) for name, fixed, ready in marks]
+    core(session).exec_driver_sql(sql, list(zip(*values, strict=True)))
+
+
+def _ready(values: Sequence[Any], ready: Callable[[Any], Any] | None) -> Sequence[Any]:
+    """The values as the driver takes them."""
+    if ready is None:
+        return values
+    known: dict[int, Any] = {}
+    for value in values:
+        if id(value) not in known:
+            known[id(value)] = ready(value)
+    return [known[id(value)] for value in values]
+
+
+@cache
+def _in_words_of_driver(
+    statement: Any, names: tuple[str, ...]
+) -> tuple[str, tuple[tuple[str, Any, Callable[[Any], Any] | None], ...]]:
+    """The SQL; and for each of its marks: name, value where it is no column, how a value is made ready."""
+    dialect = sqlite.dialect()
+    compiled = statement.compile(dialect=dialect, column_keys=names)
+    binds = [compiled.binds[name] for name in compiled.positiontup]
+    readies = [bind.type.dialect_impl(dialect).bind_processor(dialect) for bind in binds]
+    return str(compiled), tuple((bind.key, bind.value, ready) for bind, ready in zip(binds, readies, strict=True))
 
 
 def insert_later(session: Session, model: type[SQLModel], rows: Sequence[Mapping[str, Any]]) -> None:
@@ -186,12 +228,14 @@ def _rows_by(model: type[SQLModel], name: str) -> Any:
     return select(model).where(getattr(model, name).in_(bindparam("wanted", expanding=True)))
 
 
-def for_update(session: Session, statement: Select[Any], *, skip_locked: bool = False) -> Select[Any]:
-    """Lock what is selected on PostgreSQL; SQLite has one writer and needs nothing.
+def for_update(
+    session: Session, statement: Select[Any], *, skip_locked: bool = False, of: Table | None = None
+) -> Select[Any]:
+    """Lock what is selected (`of`: of this table only) on PostgreSQL; SQLite has one writer and needs nothing.
 
     NO KEY UPDATE: rows that refer to a locked one may still be added; else a sender and a reader would wait for each
     other.
     """
     if _dialect(session) == "sqlite":
         return statement
-    return statement.with_for_update(skip_locked=skip_locked, key_share=True)
+    return statement.with_for_update(skip_locked=skip_locked, key_share=True, of=of)

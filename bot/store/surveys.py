@@ -76,6 +76,12 @@ def ask(session: Session, survey_id: int, question: str) -> None:
     session.execute(update(table).where(table.c.id == survey_id).values(asked=question))
 
 
+def change_channel(session: Session, survey_id: int, channel: str) -> None:
+    """The conversation goes on elsewhere: that is where its answers come from."""
+    table = table_of(SurveyRow)
+    core(session).execute(update(table).where(table.c.id == survey_id).values(channel=channel))
+
+
 def note_clarified(session: Session, survey_id: int) -> None:
     table = table_of(SurveyRow)
     session.execute(update(table).where(table.c.id == survey_id).values(clarified=table.c.clarified + 1))

@@ -157,12 +157,12 @@ class ContactPointRow(SQLModel, table=True):
 
 
 class ConsentRow(SQLModel, table=True):
-    """The consent ledger: rows are only added. `scope` is `all` or `marketing`."""
+    """The consent ledger: rows are only added. `scope` is `all`, `marketing`, or `channel` (named in the note)."""
 
     __tablename__ = "consent"
     __table_args__ = (
         CheckConstraint("action IN ('given', 'withdrawn')", name="action_is_known"),
-        CheckConstraint("scope IN ('all', 'marketing')", name="scope_is_known"),
+        CheckConstraint("scope IN ('all', 'marketing', 'channel')", name="scope_is_known"),
     )
 
     id: int = _id()
@@ -316,7 +316,11 @@ class FollowUpRow(SQLModel, table=True):
 
 
 class MessageRow(SQLModel, table=True):
-    """One text on its way to one address. `dedupe_key` makes it one effect."""
+    """One text on its way to one address. `dedupe_key` makes it one effect.
+
+    `leaves_at`: when the provider, which keeps it until then, sends it out. `again`: how often it was tried again after
+    a receipt said that it had not arrived. `recalled_at`: since when it is taken back, until that is known to be done.
+    """
 
     __tablename__ = "message"
     __table_args__ = (
@@ -335,6 +339,12 @@ class MessageRow(SQLModel, table=True):
             "retry_at",
             sqlite_where=text("state IN ('sending', 'unknown')"),
             postgresql_where=text("state IN ('sending', 'unknown')"),
+        ),
+        Index(
+            "message_scheduled",
+            "leaves_at",
+            sqlite_where=text("state = 'accepted'"),
+            postgresql_where=text("state = 'accepted'"),
         ),
         Index("message_by_provider", "channel", "provider_id"),
         Index("message_by_customer", "customer_id", "due_at"),
@@ -355,16 +365,23 @@ class MessageRow(SQLModel, table=True):
     counts: bool = Field(default=False, description="counts for the weekly cap")
     priority: int = Field(default=5, description="0 goes first: replies, then staff, then everything else")
     channel: str = _word(32)
+    sender: str = _word(64)
     address: str = _word(128)
+    title: str = _word(200)
     body: str = _text()
+    buttons: list[list[list[str]]] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
     segments: int = Field(default=1)
     state: str = _word(16, default=MessageState.READY)
     attempts: int = Field(default=0)
+    again: int = Field(default=0)
     provider_id: str | None = _word(64, nullable=True)
     created_at: datetime = _instant()
     due_at: datetime = _instant()
     expires_at: datetime | None = _instant(nullable=True)
     retry_at: datetime | None = _instant(nullable=True)
+    leaves_at: datetime | None = _instant(nullable=True)
+    audited_at: datetime | None = _instant(nullable=True)
+    recalled_at: datetime | None = _instant(nullable=True)
     sent_at: datetime | None = _instant(nullable=True)
     reason: str = _text()
 
@@ -414,7 +431,10 @@ class SurveyRow(SQLModel, table=True):
 
 
 class InboundRow(SQLModel, table=True):
-    """One reply as it came, stored once: unique by (provider, provider's message id)."""
+    """One reply as it came, stored once: unique by (provider, provider's message id).
+
+    `flag`: what the provider itself says of it; `tapped`: data of the button; `media`: pictures and the like with it.
+    """
 
     __tablename__ = "inbound"
     __table_args__ = (
@@ -433,6 +453,9 @@ class InboundRow(SQLModel, table=True):
     from_address: str = _word(128)
     to_address: str = _word(128)
     body: str = _text()
+    flag: str = _word(16)
+    tapped: str = _word(64)
+    media: int = Field(default=0)
     raw: dict[str, Any] = _json()
     received_at: datetime = _instant()
     state: str = _word(16, default="received")
@@ -570,7 +593,58 @@ class StaffRow(SQLModel, table=True):
     language: str = _word(8, default="zh")
     channel: str = _word(32, default="sms")
     address: str = Field(sa_column=Column(String(128), nullable=False, unique=True))
+    chat: str | None = Field(default=None, sa_column=Column(String(128), nullable=True, unique=True))
     active: bool = True
+
+
+class SenderRow(SQLModel, table=True):
+    """What is known of one sender of a channel: when it is free again, and why it is paused.
+
+    `country`: the row is about numbers of that country only; empty: about all. `probe_at`: when one message may try
+    whether the trouble is over; none: a person lets it go on.
+    """
+
+    __tablename__ = "sender"
+    __table_args__ = (UniqueConstraint("channel", "name", "country"),)
+
+    id: int = _id()
+    channel: str = _word(32)
+    name: str = _word(64)
+    country: str = _word(2)
+    next_free_at: datetime | None = _instant(nullable=True)
+    troubles: int = Field(default=0, description="calls in a row that found the provider in trouble")
+    paused_at: datetime | None = _instant(nullable=True)
+    paused_because: str = _text()
+    probe_at: datetime | None = _instant(nullable=True)
+
+
+class TallyRow(SQLModel, table=True):
+    """What has left the house: per local day (scope `day`), and per campaign (day 0001-01-01)."""
+
+    __tablename__ = "tally"
+    __table_args__ = (UniqueConstraint("day", "scope"),)
+
+    id: int = _id()
+    day: date = _day(nullable=False)
+    scope: str = _word(200)
+    messages: int = Field(default=0)
+    segments: int = Field(default=0)
+
+
+class LinkRow(SQLModel, table=True):
+    """One single-use link that joins a chat to a customer or a member of staff. Only a hash of its token is kept."""
+
+    __tablename__ = "link"
+
+    id: int = _id()
+    token_hash: str = Field(sa_column=Column(String(64), nullable=False, unique=True))
+    channel: str = _word(32)
+    customer_id: int = _zero()
+    staff_id: int = _zero()
+    created_at: datetime = _instant()
+    expires_at: datetime = _instant()
+    used_at: datetime | None = _instant(nullable=True)
+    address: str = _word(128)
 
 
 class SettingRow(SQLModel, table=True):

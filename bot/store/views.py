@@ -25,6 +25,7 @@ from bot.store.tables import (
     InboundRow,
     MessageRow,
     PingRow,
+    SenderRow,
     StaffRow,
     SurveyRow,
     TemplateVersionRow,
@@ -400,6 +401,36 @@ def held_messages(session: Session, limit: int = 50) -> list[InDoubt]:
     return [
         InDoubt(row, people.get(row.customer_id), members.get(row.staff_id), errors.get(row.id, "")) for row in rows
     ]
+
+
+@dataclass(frozen=True)
+class Unreached:
+    """A follow-up that could not be delivered on any channel, and whose it is (R94)."""
+
+    row: FollowUpRow
+    person: CustomerRow
+
+
+def unreached(session: Session, limit: int = 100) -> list[Unreached]:
+    """Follow-ups that reached nobody, newest first."""
+    statement = (
+        select(FollowUpRow, CustomerRow)
+        .join(CustomerRow, col(CustomerRow.id) == col(FollowUpRow.customer_id))
+        .where(FollowUpRow.state == FollowUpState.UNREACHABLE)
+        .order_by(col(FollowUpRow.due_at).desc())
+        .limit(limit)
+    )
+    return [Unreached(row, person) for row, person in session.exec(statement)]
+
+
+def waiting(session: Session, now: datetime) -> int:
+    """How many messages wait in the outbox and are due."""
+    return messages.overdue(session, now)
+
+
+def paused_senders(session: Session) -> int:
+    """How many senders do not send now."""
+    return session.exec(select(func.count()).where(col(SenderRow.paused_at).is_not(None))).one()
 
 
 @dataclass(frozen=True)

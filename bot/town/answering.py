@@ -15,9 +15,10 @@ from importlib import resources
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from bot.channels.contract import Received
 from bot.channels.simulator import Simulator, Text
 from bot.jobs.work import Work
-from bot.journey import replies
+from bot.journey import inbox
 from bot.runtime import Runtime
 from bot.store import waiting
 from bot.store.agenda import Agenda
@@ -115,14 +116,16 @@ def type_on_phone(runtime: Runtime, channel: str, address: str, body: str, raw: 
     """Somebody of the town types: on the phone, and from there to the house as any reply comes."""
     phone = phones(runtime)[channel]
     text = phone.type(address, body)
-    replies.receive(
+    inbox.receive(
         runtime,
-        provider=phone.name,
-        provider_message_id=text.id,
-        channel=channel,
-        from_address=address,
-        body=body,
-        raw=raw,
+        Received(
+            provider=phone.name,
+            provider_message_id=text.id,
+            channel=channel,
+            from_address=address,
+            body=body,
+            raw=raw,
+        ),
     )
 
 

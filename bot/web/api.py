@@ -73,6 +73,8 @@ class CustomerBody(_Body):
     name: str = Field(max_length=200)
     phone: Short = ""
     telegram: Short = ""
+    email: Short = ""
+    whatsapp: Short = ""
     title: str = Field("", max_length=32)
     language: str = Field("", pattern=r"^([a-z]{2}(-[A-Za-z]{2,4})?)?$")
     zone: Short = ""

@@ -52,6 +52,14 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     "notice": ("dots", "calm"),
     "stopped": ("pause", "warn"),
     "resumed": ("play", "good"),
+    "paused": ("pause", "warn"),
+    "silence": ("bell-off", "bad"),
+    "sound": ("play", "good"),
+    "fallback": ("again", "warn"),
+    "link": ("tag", "calm"),
+    "linked": ("check", "good"),
+    "left": ("bell-off", "warn"),
+    "came_back": ("bell", "good"),
 }
 """Kind of line -> (icon, tone)."""
 _QUIET = frozenset({"survey", "comment", "cancelled", "done", "retry", "ignored"})

@@ -1,20 +1,27 @@
-"""Customers: the list, and one customer's page, which answers first why they did, or didn't, get a message."""
+"""Customers: the list, and one customer's page, which answers first why they did, or didn't, get a message.
+
+Beside it the list of staff. Both make links that join a Telegram chat to a person, and show each of them only once.
+"""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby
-from typing import Any
+from typing import Annotated, Any, Protocol, runtime_checkable
 from zoneinfo import ZoneInfo
 
+import anyio.from_thread
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import Response
+from starlette.datastructures import FormData
+from starlette.responses import RedirectResponse, Response
 
-from bot.errors import NotFound
-from bot.store import customers, events, surveys, tickets, trail, views
+from bot.errors import Conflict, NotFound
+from bot.journey import consents, linking
+from bot.store import customers, events, staff, surveys, tickets, trail, views
 from bot.store.tables import CustomerRow, EnrolmentRow
-from bot.web.access import console
+from bot.web.access import console, form
 from bot.web.audience import in_words
 from bot.web.lines import Line, in_order, planned_lines, tell
+from bot.web.queue import must_be_somebody
 from bot.web.site import Site, site_of, words_for
 from bot.web.words import Words
 from flows.audience import holds
@@ -41,8 +48,15 @@ def list_customers(request: Request, q: str = "", page: int = 0) -> Response:
 
 @router.get("/customer/{customer_id}")
 def show_customer(request: Request, customer_id: int, order: str = "") -> Response:
+    return _customer_page(request, customer_id, oldest_first=order == "oldest")
+
+
+def _customer_page(
+    request: Request, customer_id: int, *, oldest_first: bool = False, link: "Link | None" = None
+) -> Response:
     site = site_of(request)
-    return site.console_page(request, "customer.html", **_about(request, site, customer_id, order == "oldest"))
+    about = _about(request, site, customer_id, oldest_first)
+    return site.console_page(request, "customer.html", link=link, has_chats=_has_chats(site), **about)
 
 
 @router.get("/customer/{customer_id}/trail")
@@ -50,6 +64,81 @@ def show_trail(request: Request, customer_id: int, order: str = "") -> Response:
     """The trail alone, fetched again whenever something has happened to this customer."""
     site = site_of(request)
     return site.piece(request, "part_trail.html", **_about(request, site, customer_id, order == "oldest"))
+
+
+# ----- staff
+
+
+@router.get("/staff")
+def show_staff(request: Request) -> Response:
+    return _staff_page(request)
+
+
+def _staff_page(request: Request, link: "Link | None" = None, staff_id: int = 0) -> Response:
+    """Everybody on the staff; under one of them the link that was just made."""
+    site = site_of(request)
+    with site.runtime.db.read() as session:
+        crew = staff.everybody(session)
+    return site.console_page(request, "staff.html", crew=crew, link=link, link_for=staff_id, has_chats=_has_chats(site))
+
+
+# ----- links that join a chat
+
+
+@runtime_checkable
+class Opens(Protocol):
+    """A channel whose chats are opened by a link."""
+
+    async def deep_link(self, token: str) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Link:
+    """What is shown once: the link, or the command that does the same, and until when it may be opened."""
+
+    text: str
+    is_command: bool
+    expires_at: datetime
+
+
+@router.post("/customer/{customer_id}/link")
+def link_customer(request: Request, customer_id: int, _fields: Annotated[FormData, Depends(form)]) -> Response:
+    """Make a link for a customer's chat, and show it."""
+    return _customer_page(request, customer_id, link=_make_link(site_of(request), customer_id=customer_id))
+
+
+@router.post("/customer/{customer_id}/opt-out")
+def opt_out_customer(request: Request, customer_id: int, _fields: Annotated[FormData, Depends(form)]) -> Response:
+    """Somebody on the staff was told that this customer wants no messages."""
+    if customer_id >= 2**62:
+        raise NotFound(f"there is no customer {customer_id}")
+    consents.opt_out(site_of(request).runtime, customer_id, must_be_somebody(request).name)
+    return RedirectResponse(f"/customer/{customer_id}", 303)
+
+
+@router.post("/staff/{staff_id}/link")
+def link_staff(request: Request, staff_id: int, _fields: Annotated[FormData, Depends(form)]) -> Response:
+    """Make a link for the chat of a member of staff, and show it."""
+    return _staff_page(request, _make_link(site_of(request), staff_id=staff_id), staff_id)
+
+
+def _make_link(site: Site, *, customer_id: int = 0, staff_id: int = 0) -> Link:
+    """A new link. Where the channel cannot say its own address, the command that one types to it."""
+    if not _has_chats(site):
+        raise Conflict("Telegram is not connected")
+    if max(customer_id, staff_id) >= 2**62:
+        raise NotFound("there is nobody for this link")
+    token = linking.make_link(site.runtime, channel=staff.CHAT, customer_id=customer_id, staff_id=staff_id)
+    channel = site.runtime.channels[staff.CHAT]
+    address = anyio.from_thread.run(channel.deep_link, token) if isinstance(channel, Opens) else None
+    return Link(address or f"/start {token}", address is None, site.runtime.clock.now() + linking.LASTS)
+
+
+def _has_chats(site: Site) -> bool:
+    return staff.CHAT in site.runtime.channels
+
+
+# ----- one customer
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Anybody's phone, drawn as one: its thread of texts, a box to type in, and the buttons 1 to 5.
 
-A text typed here goes the way of every reply: the built-in phone keeps it, `replies.receive` stores it once, and the
+A text typed here goes the way of every reply: the built-in phone keeps it, `inbox.receive` stores it once, and the
 journey reads it. The console knows no shorter way.
 """
 
@@ -15,9 +15,10 @@ from markupsafe import Markup, escape
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
+from bot.channels.contract import Received
 from bot.channels.simulator import Simulator, Text
 from bot.errors import Conflict, InputError, NotFound
-from bot.journey import replies
+from bot.journey import inbox
 from bot.store import customers, trail, views
 from bot.web.access import console, form
 from bot.web.lines import tell
@@ -99,13 +100,15 @@ def type_text(request: Request, address: str, fields: Annotated[FormData, Depend
         raise InputError([{"field": "text", "reason": "is empty", "remedy": "type something first"}])
     owner, simulator = _phone(site, address)
     text = simulator.type(address, body)
-    replies.receive(
+    inbox.receive(
         site.runtime,
-        provider="simulator",
-        provider_message_id=text.id,
-        channel=owner.channel,
-        from_address=address,
-        body=body,
+        Received(
+            provider="simulator",
+            provider_message_id=text.id,
+            channel=owner.channel,
+            from_address=address,
+            body=body,
+        ),
     )
     site.nudge()
     if request.headers.get("hx-request"):

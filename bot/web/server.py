@@ -9,7 +9,7 @@ import secrets
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,15 +17,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.clock import Clock, SystemClock
 from bot.errors import Conflict, HuifangError, InputError, NotFound
 from bot.runtime import Runtime
-from bot.web import api, entry, forecast, live, people, phones, queue, survey, tickets
+from bot.web import api, delivery, entry, forecast, live, people, phones, queue, survey, tickets
 from bot.web import town as town_page
 from bot.web.access import Forbidden, Gate, SignInFirst, TooMany, local_path
 from bot.web.controls import TownControls
+from bot.web.hooks import make_hooks
 from bot.web.site import Site, site_of, words_for
 
 logger = logging.getLogger(__name__)
 
-MODULES = (api, entry, town_page, live, phones, survey, queue, tickets, people, forecast)
+MODULES = (api, entry, town_page, live, phones, survey, queue, delivery, tickets, people, forecast)
 """Each has a `router`, which names who may use it."""
 FORM_LIMIT = 64 * 1024
 """Bytes of a form, and of one object for the API."""
@@ -41,16 +42,16 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
-def make_app(runtime: Runtime, town: TownControls | None = None, real: Clock | None = None) -> FastAPI:
+def make_app(runtime: Runtime, town: TownControls | None = None, real: Clock | None = None) -> ASGIApp:
     """The web server of a runtime. `town`: a clock to push. `real`: the machine's own, for visits and limits."""
     runtime.shelf.refresh()
     real = real or SystemClock()
     site = Site(runtime, Gate(runtime.settings, real), real, town)
     app = FastAPI(title="Huifang", docs_url=None, redoc_url=None, openapi_url=None)
     app.state.site = site
-    app.add_middleware(Doorway, site=site)
     app.add_exception_handler(Exception, _broken)
     app.add_exception_handler(StarletteHTTPException, _http_error)
     app.add_exception_handler(HuifangError, _mendable)
@@ -59,14 +60,15 @@ def make_app(runtime: Runtime, town: TownControls | None = None, real: Clock | N
     app.mount("/static", StaticFiles(packages=[("bot.web", "static")]), name="static")
     for module in MODULES:
         app.include_router(module.router)
-    return app
+    return Doorway(app, site, make_hooks(runtime))
 
 
 class Doorway:
     """What every request passes first: is it for us, is it too big; and the headers that every answer carries."""
 
-    def __init__(self, app: ASGIApp, site: Site) -> None:
-        self._app, self._site = app, site
+    def __init__(self, app: ASGIApp, site: Site, hooks: ASGIApp) -> None:
+        """`hooks`: what providers call. They have neither pages nor visitors, and need nothing of `app`."""
+        self._app, self._site, self._hooks = app, site, hooks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -76,9 +78,8 @@ class Doorway:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers.setdefault(name, value)
+                given = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(each for each in RAW_HEADERS if each[0] not in given)]
             await send(message)
 
         try:
@@ -91,7 +92,8 @@ class Doorway:
         if not declared.isdecimal() or int(declared[:18]) > limit:
             await _too_big(request, limit)(scope, receive, send_with_headers)
             return
-        await self._app(scope, _counted(receive, limit), send_with_headers)
+        inner = self._hooks if scope["path"].startswith("/hooks/") else self._app
+        await inner(scope, _counted(receive, limit), send_with_headers)
 
 
 def _counted(receive: Receive, limit: int) -> Receive:

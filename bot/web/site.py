@@ -193,6 +193,7 @@ class Site:
             return {
                 "to_call": views.to_call(session),
                 "stopped": views.stopped(session),
+                "paused": views.paused_senders(session),
                 "trail_end": trail.newest_id(session),
             }
 

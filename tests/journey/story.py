@@ -8,10 +8,11 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session, SQLModel, select
 
+from bot.channels.contract import Received
 from bot.channels.simulator import Fault, Simulator
 from bot.clock import SimulatedClock
 from bot.jobs.simulated import advance, work_until_idle
-from bot.journey import callbacks, enrolment, intake, replies
+from bot.journey import callbacks, enrolment, inbox, intake
 from bot.journey.enrolment import CustomerIn, Result
 from bot.journey.intake import EventIn
 from bot.runtime import Runtime
@@ -59,13 +60,15 @@ class Story:
     def reply(self, text: str, phone: str = PHONE, *, id_: str = "", read: bool = True) -> bool:
         """The customer types; whether it was stored as something new."""
         typed = self.simulator.type(phone, text)
-        stored = replies.receive(
+        stored = inbox.receive(
             self.runtime,
-            provider="simulator",
-            provider_message_id=id_ or typed.id,
-            channel="sms",
-            from_address=phone,
-            body=text,
+            Received(
+                provider="simulator",
+                provider_message_id=id_ or typed.id,
+                channel="sms",
+                from_address=phone,
+                body=text,
+            ),
         )
         if read:
             self.work()

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from bot.channels.contract import Received
 from bot.errors import Conflict, InputError, NotFound
-from bot.journey import replies
+from bot.journey import inbox, replies
 from bot.store import customers, settings, surveys
 from bot.store.agenda import STOPPED
 from bot.store.tables import (
@@ -61,7 +62,7 @@ def test_a_reply_delivered_by_ten_at_once_is_stored_once(asked: Story) -> None:
 def test_the_same_id_of_two_providers_is_two_replies(asked: Story) -> None:
     for provider in ("one", "other"):
         known = {"provider_message_id": "7", "channel": "sms", "from_address": PHONE, "body": "4"}
-        assert replies.receive(asked.runtime, provider=provider, **known)
+        assert inbox.receive(asked.runtime, Received(provider=provider, **known))
 
 
 def test_readers_at_once_read_each_reply_once(asked: Story) -> None:
@@ -101,7 +102,7 @@ def test_two_replies_of_one_customer_keep_their_order(asked: Story) -> None:
 )
 def test_what_no_database_takes_is_stored_without_it(asked: Story, body: str, raw: dict[str, Any]) -> None:
     known = {"provider": "p", "provider_message_id": "1", "channel": "sms", "from_address": PHONE}
-    assert replies.receive(asked.runtime, **known, body=body, raw=raw)
+    assert inbox.receive(asked.runtime, Received(**known, body=body, raw=raw))
     asked.work()
     assert asked.scores() == [5.0]
 
@@ -507,13 +508,15 @@ def test_the_newest_survey_that_waits_is_answered_first(story: Story) -> None:
 def test_a_reply_never_answers_the_survey_of_another_channel(story: Story) -> None:
     story.customer(telegram="4711")
     story.asked()
-    replies.receive(
+    inbox.receive(
         story.runtime,
-        provider="telegram",
-        provider_message_id="1",
-        channel="telegram",
-        from_address="4711",
-        body="5",
+        Received(
+            provider="telegram",
+            provider_message_id="1",
+            channel="telegram",
+            from_address="4711",
+            body="5",
+        ),
     )
     story.work()
     assert story.rows(AnswerRow) == []

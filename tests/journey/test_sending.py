@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from bot.channels.contract import Accepted, NotSent, Outcome, Outgoing, Refused, Trace, Unknown
+from bot.channels.contract import Accepted, NotSent, Outcome, Outgoing, Plain, Receipt, Refused, Trace, Unknown
 from bot.clock import SimulatedClock
 from bot.jobs.simulated import advance
-from bot.journey import enrolment, intake, occasions, replies, sending
+from bot.journey import enrolment, intake, occasions, receipts, replies, sending
 from bot.journey.outreach import prepare_due
 from bot.runtime import Runtime
 from bot.store import customers, messages, settings
@@ -31,7 +31,7 @@ from flows.states import MessageState
 from tests.journey.story import PHONE, Story, local, raised, side_by_side
 
 
-class Provider:
+class Provider(Plain):
     """A provider that answers as it is told, call by call, and counts what it got."""
 
     at_once = 64
@@ -80,6 +80,12 @@ def greeting_due(story: Story, at: str = "2027-01-01 10:00") -> None:
 def attempts(story: Story) -> list[AttemptRow]:
     """The calls in the order in which they were made; their ids are random."""
     return sorted(story.rows(AttemptRow), key=lambda row: row.number)
+
+
+def told(story: Story, attempt_id: str, state: MessageState, error: str = "") -> bool:
+    """A receipt comes; did it change anything?"""
+    refused = Refused(error) if error else None
+    return bool(receipts.note_receipts(story.runtime, [Receipt(attempt_id, "SM1", str(state), refused)]))  # type: ignore[arg-type]
 
 
 # ----- the happy way
@@ -580,7 +586,7 @@ def test_receipts_out_of_order_never_move_a_state_back(story: Story) -> None:
     attempt = sent_at_provider(story)
 
     def receipt(state: MessageState) -> bool:
-        return sending.note_receipt(story.runtime, attempt, state, "SM1")
+        return told(story, attempt, state)
 
     assert receipt(MessageState.SENT)
     assert receipt(MessageState.DELIVERED)
@@ -596,19 +602,19 @@ def test_a_receipt_for_what_is_over_changes_nothing(story: Story, state: str) ->
         row = session.get(MessageRow, 1)
         assert row is not None
         row.state = state
-    assert not sending.note_receipt(story.runtime, attempt, MessageState.DELIVERED, "SM1")
+    assert not told(story, attempt, MessageState.DELIVERED)
     assert story.states() == [state]
 
 
 def test_a_receipt_of_an_attempt_that_nobody_made_is_ignored(story: Story) -> None:
-    assert not sending.note_receipt(story.runtime, "0" * 32, MessageState.DELIVERED, "SM1")
+    assert not told(story, "0" * 32, MessageState.DELIVERED)
 
 
 def test_a_receipt_resolves_a_doubt(story: Story) -> None:
     survey_due(story)
     with_provider(story, Provider(Unknown("timeout")))
     story.work()
-    assert sending.note_receipt(story.runtime, story.one(AttemptRow).id, MessageState.DELIVERED, "SM1")
+    assert told(story, story.one(AttemptRow).id, MessageState.DELIVERED)
     assert story.states() == ["delivered"]
     assert story.follow_up("purchase").state == "sent"
     assert story.follow_up("purchase_reminder").state == "planned"
@@ -624,7 +630,7 @@ def test_a_receipt_between_two_attempts_saves_the_second_copy(story: Story) -> N
     assert story.states() == ["ready"]
 
     # when the receipt of the first attempt comes in after all
-    assert sending.note_receipt(story.runtime, story.one(AttemptRow).id, MessageState.DELIVERED, "SM1")
+    assert told(story, story.one(AttemptRow).id, MessageState.DELIVERED)
     story.live_until("2026-11-09 18:00")
 
     # then there was one call
@@ -635,7 +641,7 @@ def test_a_receipt_between_two_attempts_saves_the_second_copy(story: Story) -> N
 
 def test_a_receipt_of_failure_makes_the_follow_up_unreachable(story: Story) -> None:
     attempt = sent_at_provider(story)
-    assert sending.note_receipt(story.runtime, attempt, MessageState.UNDELIVERED, "SM1", "30003")
+    assert told(story, attempt, MessageState.UNDELIVERED, "30003")
     assert story.follow_up("purchase").state == "unreachable"
     assert story.told("unreachable") == ["unreachable: 30003"]
 

@@ -8,7 +8,7 @@ from sqlalchemy import event
 from sqlmodel import Session, SQLModel
 
 import bot.store.tables  # noqa: F401 - fills the metadata
-from bot.journey import callbacks, outreach, sending
+from bot.journey import callbacks, lapses, outreach
 from bot.runtime import Runtime
 from bot.store import agenda, follow_ups, inbound, messages, surveys, tickets
 from bot.store.db import Database
@@ -17,6 +17,7 @@ NOW = datetime(2026, 9, 28, tzinfo=UTC)
 DUE = {
     "follow_up_due": lambda session: follow_ups.due(session, NOW, 10),
     "message_outbox": lambda session: messages.ready(session, NOW, ("sms", "telegram"), 10),
+    "message_scheduled": lambda session: messages.to_audit(session, NOW, timedelta(0), timedelta(0), 10),
     "message_in_doubt": lambda session: messages.in_doubt(session, NOW, 10),
     "survey_open": lambda session: surveys.lapsed(session, NOW, 10),
     "inbound_unread": lambda session: inbound.unread_ids(session, 10),
@@ -75,7 +76,7 @@ def test_looking_for_work_where_there_is_none_reads_no_table_from_end_to_end(run
     def nothing(_: Session) -> None:
         outreach.prepare_due(runtime)
         callbacks.send_due_pings(runtime)
-        sending.lapse_surveys(runtime)
+        lapses.lapse_surveys(runtime)
 
     runtime.clock.advance(timedelta(days=1))  # type: ignore[attr-defined]
     plans = plans_of(runtime.db, nothing)

@@ -10,8 +10,9 @@ from typing import TypeVar
 import pytest
 from sqlmodel import SQLModel, select
 
+from bot.channels.contract import Received
 from bot.config import Settings
-from bot.journey import replies
+from bot.journey import inbox
 from bot.runtime import Runtime
 from bot.store import agenda, staff, surveys, tickets
 from bot.store.db import MEMORY
@@ -214,8 +215,8 @@ def test_a_reply_to_a_closed_conversation_is_heard_as_well(settings: Settings) -
     runtime, town = begun(settings)
     asyncio.run(town.advance(HOUR))
     address = everything(runtime, InboundRow)[0].from_address
-    assert replies.receive(
-        runtime, provider="sms", provider_message_id="by hand", channel="sms", from_address=address, body="TD"
+    assert inbox.receive(
+        runtime, Received(provider="sms", provider_message_id="by hand", channel="sms", from_address=address, body="TD")
     )
     asyncio.run(town.nudge())
     assert any(row.what == "opted_out" for row in everything(runtime, TrailRow))

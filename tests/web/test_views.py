@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from bot.channels.contract import Received
 from bot.channels.simulator import Simulator
 from bot.clock import SimulatedClock
 from bot.jobs.simulated import advance
-from bot.journey import replies
+from bot.journey import inbox
 from bot.runtime import Runtime
 from bot.store import tickets, trail, views
 from flows.states import TicketState
@@ -24,13 +25,15 @@ def lived(runtime: Runtime, clock: SimulatedClock) -> Runtime:
     assert isinstance(simulator, Simulator)
     for address, body in ((LI, "2 等太久了"), (WANG, "STOP")):
         text = simulator.type(address, body)
-        replies.receive(
+        inbox.receive(
             runtime,
-            provider="simulator",
-            provider_message_id=text.id,
-            channel="sms",
-            from_address=address,
-            body=body,
+            Received(
+                provider="simulator",
+                provider_message_id=text.id,
+                channel="sms",
+                from_address=address,
+                body=body,
+            ),
         )
     asyncio.run(advance(runtime, clock, clock.now()))
     return runtime
