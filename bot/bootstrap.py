@@ -98,7 +98,7 @@ def live_channels(settings: Settings, clock: Clock) -> dict[str, Channel]:
 def _twilio(
     settings: Settings, clock: Clock, name: Literal["sms", "whatsapp"], numbers: tuple[str, ...], service: str
 ) -> Channel:
-    from bot.channels.twilio import TwilioChannel
+    from bot.channels.twilio import CALL_SECONDS, TwilioChannel
 
     token = settings.twilio_auth_token.get_secret_value()
     if not token:
@@ -121,6 +121,7 @@ def _twilio(
         url=settings.twilio_url,
         receipt_url=lambda attempt: f"{settings.public_url.rstrip('/')}{STATUS_PATH}{sign_attempt(key, attempt)}",
         clock=clock,
+        timeout=CALL_SECONDS / (settings.clock_rate if settings.clock_origin and settings.clock_rate > 1 else 1),
     )
 
 

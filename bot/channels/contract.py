@@ -215,7 +215,7 @@ class Channel(Protocol):
         ...
 
     async def heard_since(self, since: datetime) -> Sequence[Received] | None:
-        """Texts from phones that the provider has since then; None where it cannot be asked."""
+        """Texts from phones that the provider has since then, oldest first; None where it cannot be asked."""
         ...
 
     async def close(self) -> None:

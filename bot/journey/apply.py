@@ -10,6 +10,7 @@ from sqlmodel import Session
 
 from bot.journey import wording
 from bot.journey.subject import Subject, facts_of
+from bot.runtime import Runtime
 from bot.store import customers, follow_ups, inbound, messages, surveys, tickets, trail
 from bot.store.rows import move
 from bot.store.tables import FollowUpRow, SurveyRow
@@ -134,19 +135,29 @@ def _cancel(session: Session, subject: Subject, flows: tuple[str, ...], because:
     if not flows:
         return []
     program_id = subject.in_force.program.id
-    rows = [row for row in follow_ups.unsent(session, subject.customer.id) if row.program_id == program_id]
+    rows = [row for row in not_gone_out(session, subject.runtime, subject.customer.id) if row.program_id == program_id]
     gone = take_back(session, [row for row in rows if row.flow in flows], because)
     for row in gone:
         note(session, subject, "cancelled", because, flow=row.flow, follow_up_id=row.id)
     return [row.id for row in gone]
 
 
+def not_gone_out(session: Session, runtime: Runtime, customer_id: int) -> list[FollowUpRow]:
+    """What can still be taken back: planned, in the outbox, or kept by a provider that sends it later."""
+    rows = list(follow_ups.unsent(session, customer_id))
+    if any(channel.ahead for channel in runtime.channels.values()):
+        rows += follow_ups.scheduled(session, customer_id, runtime.clock.now())
+    return rows
+
+
 def take_back(session: Session, rows: Sequence[FollowUpRow], because: str) -> list[FollowUpRow]:
-    """Cancel what has not left: planned follow-ups, and those whose text waits in the outbox. The ones that were."""
+    """Cancel what has not gone out, as `not_gone_out` finds it; those it was. What is scheduled, `receipts.withdraw`
+    takes back.
+    """
     waiting = [row.id for row in rows if row.state == FollowUpState.READY]
     taken = messages.take_back(session, waiting, because) if waiting else set()
     surveys.withdraw_unsent(session, taken)
-    rows = [row for row in rows if row.state == FollowUpState.PLANNED or row.id in taken]
+    rows = [row for row in rows if row.state != FollowUpState.READY or row.id in taken]
     return [row for row in rows if move(session, FollowUpRow, row.id, FollowUpState.CANCELLED, reason=because)]
 
 

@@ -27,9 +27,11 @@ def opt_out(runtime: Runtime, customer_id: int, staff_name: str) -> None:
 
 
 def withdraw_consent(session: Session, customer_id: int, source: str, because: str, now: datetime) -> None:
-    """Note it in the ledger, and stop everything automatic that has not left (R84). The caller holds the lock."""
-    customers.note_consent(session, customer_id, "withdrawn", "all", source, now, because)
-    trail.write(session, [trail.line(now, "opted_out", because, customer_id=customer_id)])
+    """Note it in the ledger, once, and stop everything automatic that has not left (R84)."""
+    person = customers.lock(session, [customer_id])[customer_id]
+    if person.opted_out_at is None:
+        customers.note_consent(session, customer_id, "withdrawn", "all", source, now, because)
+        trail.write(session, [trail.line(now, "opted_out", because, customer_id=customer_id)])
     purposes = [str(purpose) for purpose in AUTOMATIC]
     waiting = [each.follow_up_id for each in messages.cancel_waiting(session, customer_id, purposes, "opted out")]
     stopped = follow_ups.suppress(session, customer_id, waiting, "opted out", purposes)

@@ -14,11 +14,11 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
-from bot.journey.apply import apply, note, take_back
+from bot.journey.apply import apply, not_gone_out, note, take_back
 from bot.journey.enrolment import BATCH, LONGEST, Result, local_day, normalise_phone
 from bot.journey.subject import Subject, facts_of, first_class, follow_up_line
 from bot.runtime import Runtime
-from bot.store import customers, events, follow_ups, trail
+from bot.store import customers, events, trail
 from bot.store.storable import storable, storable_text
 from bot.store.tables import CustomerRow, EnrolmentRow
 from flows import plan
@@ -249,7 +249,7 @@ def cancel_event(runtime: Runtime, source: str, external_id: str, because: str) 
             return 0
         events.cancel(session, event.id, now)
         customers.lock(session, [event.customer_id])
-        steps = [row for row in follow_ups.unsent(session, event.customer_id) if row.event_id == event.id]
+        steps = [row for row in not_gone_out(session, runtime, event.customer_id) if row.event_id == event.id]
         rows = take_back(session, steps, because)
         trail.write(session, [follow_up_line(now, "cancelled", because, row) for row in rows])
     return len(rows)

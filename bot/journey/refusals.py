@@ -13,12 +13,11 @@ from sqlmodel import Session
 
 from bot.channels.contract import Refused
 from bot.journey import outreach
-from bot.journey.apply import AUTOMATIC
-from bot.journey.subject import follow_up_line
+from bot.journey.consents import withdraw_consent
 from bot.runtime import Runtime
 from bot.staffing import reach
 from bot.store import customers, follow_ups, messages, staff, surveys, trail
-from bot.store.tables import FollowUpRow, MessageRow
+from bot.store.tables import MessageRow
 from flows.states import FollowUpState
 
 UNDER_WAY = frozenset({FollowUpState.READY, FollowUpState.SENT, FollowUpState.HELD})
@@ -35,7 +34,7 @@ def settle_refused(session: Session, runtime: Runtime, message_id: int, refused:
     if refused.suppress or (refused.suppress_at_last and not again):
         customers.suppress_address(session, row.channel, row.address, now, refused.because)
     if refused.opted_out and row.customer_id:
-        _note_opted_out(session, row, refused.because, now)
+        withdraw_consent(session, row.customer_id, "provider", refused.because, now)
     elif not _is_still_wanted(session, row):
         _line(session, row, "unreachable", f"{refused.because}: nothing more to send", now)
         return
@@ -116,19 +115,6 @@ def _by_other_address(session: Session, runtime: Runtime, row: MessageRow) -> Ma
     key = f"{row.dedupe_key.split('~')[-1]}#{channel}"
     new = {"channel": channel, "address": address, "sender": "", "again": 0, "dedupe_key": key}
     return {**messages.copy_of(row), **new}
-
-
-def _note_opted_out(session: Session, row: MessageRow, because: str, now: datetime) -> None:
-    """The provider knows that this person wants no messages: so do we, from now on."""
-    person = customers.lock(session, [row.customer_id])[row.customer_id]
-    if person.opted_out_at is None:
-        customers.note_consent(session, row.customer_id, "withdrawn", "all", "provider", now, because)
-    reason, purposes = "opted out at the provider", [str(purpose) for purpose in AUTOMATIC]
-    waiting = [each.follow_up_id for each in messages.cancel_waiting(session, row.customer_id, purposes, reason)]
-    stopped: list[FollowUpRow] = follow_ups.suppress(session, row.customer_id, waiting, reason, purposes)
-    surveys.withdraw_others(session, row.customer_id, but=0)
-    _line(session, row, "opted_out", because, now)
-    trail.write(session, [follow_up_line(now, "skipped", reason, each) for each in stopped])
 
 
 def _line(session: Session, row: MessageRow, what: str, because: str, now: datetime) -> None:

@@ -26,6 +26,10 @@ MEMORY = "sqlite://"
 PASSING = (OperationalError,)
 """Trouble of the database itself (gone, locked, two who wait for each other): the same step may well succeed later."""
 BUSY_TIMEOUT_MS = 10_000
+POOL_TIMEOUT = 10
+"""Seconds for which somebody waits for a connection that others hold."""
+PROMPT = {"connect_timeout": 3, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 10_000}
+"""A PostgreSQL that is silent is given up after seconds (`tcp_user_timeout`: milliseconds), not after hours."""
 
 
 class Database:
@@ -115,13 +119,14 @@ def _open(url: str, schema: str | None) -> Engine:
     if backend == "sqlite":
         return _open_sqlite(url, parsed.database)
     if backend == "postgresql":
-        connect_args: dict[str, Any] = {"options": f"-csearch_path={schema}"} if schema else {}
+        connect_args: dict[str, Any] = {**PROMPT, **({"options": f"-csearch_path={schema}"} if schema else {})}
         url_with_driver = parsed.set(drivername="postgresql+psycopg")
         return create_engine(
             url_with_driver,
             connect_args=connect_args,
             pool_size=8,
             max_overflow=8,
+            pool_timeout=POOL_TIMEOUT,
             pool_pre_ping=True,
             hide_parameters=True,
         )

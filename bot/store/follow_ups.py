@@ -24,11 +24,11 @@ from bot.store.rows import (
     stands,
     table_of,
 )
-from bot.store.tables import ContactPointRow, CustomerRow, EnrolmentRow, FollowUpRow, Id, Instant
+from bot.store.tables import ContactPointRow, CustomerRow, EnrolmentRow, FollowUpRow, Id, Instant, MessageRow
 from flows.audience import Predicate
 from flows.decisions import Group, PlanFollowUp, Selection
 from flows.plan import Anchor
-from flows.states import FollowUpState
+from flows.states import FollowUpState, MessageState
 
 
 @dataclass(frozen=True)
@@ -319,6 +319,18 @@ def _unsent() -> Any:
         .where(FollowUpRow.customer_id == bindparam("customer"), col(FollowUpRow.state).in_(states))
         .order_by(col(FollowUpRow.id))
     )
+
+
+def scheduled(session: Session, customer_id: int, now: datetime) -> Sequence[FollowUpRow]:
+    """What the provider keeps for a customer until later, and has not sent out yet."""
+    there = table_of(MessageRow)
+    kept = exists().where(
+        there.c.follow_up_id == col(FollowUpRow.id), stands(there, MessageState.ACCEPTED), there.c.leaves_at > now
+    )
+    statement = select(FollowUpRow).where(
+        FollowUpRow.customer_id == customer_id, FollowUpRow.state == FollowUpState.SENT, kept
+    )
+    return session.exec(statement.order_by(col(FollowUpRow.id))).all()
 
 
 def suppress(

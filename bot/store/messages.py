@@ -503,7 +503,7 @@ def left_since(session: Session, since: datetime) -> bool:
     """Has any message left since then? A notice to staff, which may tell that none does, is none."""
     table = table_of(MessageRow)
     left = (table.c.sent_at >= since, table.c.staff_id == 0)
-    statement = core_select(table.c.id).where(*left).order_by(table.c.id.desc()).limit(1)
+    statement = core_select(table.c.id).where(*left).limit(1)
     return core(session).execute(statement).first() is not None
 
 

@@ -346,6 +346,12 @@ class MessageRow(SQLModel, table=True):
             sqlite_where=text("state = 'accepted'"),
             postgresql_where=text("state = 'accepted'"),
         ),
+        Index(
+            "message_left",
+            "sent_at",
+            sqlite_where=text("sent_at IS NOT NULL"),
+            postgresql_where=text("sent_at IS NOT NULL"),
+        ),
         Index("message_by_provider", "channel", "provider_id"),
         Index("message_by_customer", "customer_id", "due_at"),
         Index("message_by_follow_up", "follow_up_id"),

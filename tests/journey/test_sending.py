@@ -566,7 +566,7 @@ def test_who_told_the_provider_to_stop_is_opted_out_with_us(story: Story) -> Non
     assert story.person().opted_out_at is not None
     assert [(row.action, row.source) for row in story.rows(ConsentRow)] == [("withdrawn", "provider")]
     assert story.states(FollowUpRow, flow="purchase") == ["unreachable", "suppressed"]
-    assert "skipped: opted out at the provider" in story.told()
+    assert "skipped: opted out" in story.told()
 
 
 # ----- receipts

@@ -18,6 +18,7 @@ DUE = {
     "follow_up_due": lambda session: follow_ups.due(session, NOW, 10),
     "message_outbox": lambda session: messages.ready(session, NOW, ("sms", "telegram"), 10),
     "message_scheduled": lambda session: messages.to_audit(session, NOW, timedelta(0), timedelta(0), 10),
+    "message_left": lambda session: messages.left_since(session, NOW),
     "message_in_doubt": lambda session: messages.in_doubt(session, NOW, 10),
     "survey_open": lambda session: surveys.lapsed(session, NOW, 10),
     "inbound_unread": lambda session: inbound.unread_ids(session, 10),

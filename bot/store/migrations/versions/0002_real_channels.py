@@ -36,6 +36,13 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'accepted'"),
         postgresql_where=sa.text("state = 'accepted'"),
     )
+    op.create_index(
+        "message_left",
+        "message",
+        ["sent_at"],
+        sqlite_where=sa.text("sent_at IS NOT NULL"),
+        postgresql_where=sa.text("sent_at IS NOT NULL"),
+    )
     for column in (
         sa.Column("flag", sa.String(length=16), nullable=False, server_default=""),
         sa.Column("tapped", sa.String(length=64), nullable=False, server_default=""),
