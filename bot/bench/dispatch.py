@@ -65,8 +65,7 @@ SELECT s.id, 'follow-up:' || s.id || ':1:sms', s.id, 0, s.id, s.id, 0, 0, 1, 'su
   '+1415' || (2000000 + s.id), '季度关怀', '李女士您好，这里是青禾商贸。一个季度过去了，谢谢您的光顾，想听听您的看法。
 您对我们满意吗？请回复1-5，5为非常满意
 网页作答 https://example.com/s/' || s.token || ' 回T退订',
-  '[[["1", "' || s.token || ':0:1"], ["2", "' || s.token || ':0:2"], ["3", "' || s.token || ':0:3"], ["4", "'
-  || s.token || ':0:4"], ["5", "' || s.token || ':0:5"]]]', 2, 'ready', 0, 0, '2026-03-02 01:00:00.000000',
+  '[]', 2, 'ready', 0, 0, '2026-03-02 01:00:00.000000',
   '2026-03-02 01:00:00.000000', 'every 1q' FROM survey s
 """
 """Customers with one survey each that outreach has put into the outbox."""

@@ -189,13 +189,14 @@ class Sender:
 class Channel(Protocol):
     """A way to reach a phone. `at_once` is how many calls it takes side by side.
 
-    `senders` is never empty. `ahead`: how long before it goes out the provider is given a message that is not urgent
-    (scheduled mode); None: everything is sent at once.
+    `senders` is never empty. `shows_buttons`: one tap answers there. `ahead`: how long before it goes out the provider
+    is given a message that is not urgent (scheduled mode); None: everything is sent at once.
     """
 
     name: str
     at_once: int
     senders: tuple[Sender, ...]
+    shows_buttons: bool
     ahead: timedelta | None
 
     def objection(self, address: str, needs: frozenset[Need]) -> str | None:
@@ -214,6 +215,10 @@ class Channel(Protocol):
         """Take back a scheduled message: True: it will not go out; False: it has gone, or cannot be taken back."""
         ...
 
+    async def look_up(self, provider_id: str, attempt_id: str) -> Receipt | None:
+        """What the provider says now of one message, as its receipt would; None where it cannot be asked."""
+        ...
+
     async def heard_since(self, since: datetime) -> Sequence[Received] | None:
         """Texts from phones that the provider has since then, oldest first; None where it cannot be asked."""
         ...
@@ -227,6 +232,7 @@ class Plain:
     """What a channel is that has one sender without a limit, and neither a schedule nor anything to ask."""
 
     senders: tuple[Sender, ...] = (Sender("default"),)
+    shows_buttons: bool = False
     ahead: timedelta | None = None
 
     def objection(self, address: str, needs: frozenset[Need]) -> str | None:
@@ -234,6 +240,9 @@ class Plain:
 
     async def withdraw(self, provider_id: str) -> bool:
         return False
+
+    async def look_up(self, provider_id: str, attempt_id: str) -> Receipt | None:
+        return None
 
     async def heard_since(self, since: datetime) -> Sequence[Received] | None:
         return None

@@ -95,6 +95,7 @@ class TelegramChannel(Plain):
 
     name = "telegram"
     at_once = 8
+    shows_buttons = True
     # Telegram bears about 30 messages a second from a bot and one a second in a chat
     senders: tuple[Sender, ...] = (Sender("bot", per_second=25, per_address=1.0),)
 

@@ -97,6 +97,7 @@ class TwilioChannel:
     """
 
     at_once = 64
+    shows_buttons = False
 
     def __init__(
         self,
@@ -245,6 +246,18 @@ class TwilioChannel:
         if found.status == "scheduled":
             raise TwilioError("Twilio does not cancel a message and does not say why")
         return found.status in _NO_COPY
+
+    async def look_up(self, provider_id: str, attempt_id: str) -> Receipt | None:
+        """What Twilio says of one message now. None: it has none of this id, or nothing that we follow."""
+        with _asking():
+            try:
+                found = await self._messages(provider_id).fetch_async()
+            except TwilioRestException as error:
+                if error.status == 404:
+                    return None
+                raise
+        told = {**_as_webhook(found), "MessageStatus": found.status, "ErrorCode": str(found.error_code or "")}
+        return self.understand_status(attempt_id, list(told.items()))
 
     async def heard_since(self, since: datetime) -> Sequence[Received]:
         """Texts to our numbers that Twilio has since then, oldest first, under the ids that its webhook gives them."""

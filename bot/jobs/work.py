@@ -3,23 +3,40 @@ several machines at once; engines only call it. `due` tells when it has somethin
 jump there; None: nothing.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.journey import callbacks, inbox, lapses, notices, occasions, outreach, receipts, replies, senders, sending
+from bot.journey import (
+    callbacks,
+    doubt,
+    inbox,
+    lapses,
+    notices,
+    occasions,
+    outreach,
+    receipts,
+    replies,
+    scheduled,
+    senders,
+    sending,
+)
 from bot.runtime import Runtime
 from bot.store.agenda import Agenda
 
 
 @dataclass(frozen=True)
 class Work:
-    """One kind of work: `seconds` between ticks in real time; `run` answers how many things it looked at."""
+    """One kind of work: `seconds` between ticks in real time; `run` answers how many things it looked at.
+
+    `apart`: parts that an engine may do side by side, each named to `run` as its second argument; none: all at once.
+    """
 
     name: str
     seconds: float
-    run: Callable[[Runtime], int | Awaitable[int]]
+    run: Callable[..., int | Awaitable[int]]
     due: Callable[[Runtime, Agenda], datetime | None]
+    apart: Callable[[Runtime], Iterable[str]] = lambda _: ()
 
 
 def never(_runtime: Runtime, _agenda: Agenda) -> None:
@@ -32,10 +49,11 @@ WORK: tuple[Work, ...] = (
     Work("plan occasions", 60, occasions.plan_occasions, lambda _, agenda: occasions.next_planning(agenda)),
     Work("prepare due follow-ups", 1, outreach.prepare_due, lambda _, agenda: agenda.follow_up),
     Work("send pings", 1, callbacks.send_due_pings, lambda _, agenda: agenda.ping),
-    Work("dispatch", 1, sending.dispatch, senders.next_dispatch),
-    Work("reconcile", 5, receipts.reconcile, lambda _, agenda: agenda.doubt),
-    Work("withdraw", 1, receipts.withdraw, never),
-    Work("audit", 10, receipts.audit, never),
+    Work("dispatch", 1, sending.dispatch, senders.next_dispatch, apart=lambda runtime: runtime.channels),
+    Work("reconcile", 5, doubt.reconcile, lambda _, agenda: agenda.doubt),
+    Work("withdraw", 1, scheduled.withdraw, never),
+    Work("audit", 10, scheduled.audit, never),
+    Work("chase receipts", 60, receipts.chase_receipts, never),
     Work("lapse surveys", 60, lapses.lapse_surveys, lambda _, agenda: agenda.closing),
     Work("sweep inbound", 3600, inbox.sweep_inbound, never),
     Work("watch for silence", 60, notices.watch_silence, never),

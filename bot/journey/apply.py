@@ -219,8 +219,9 @@ def say(
 
 
 def _buttons(subject: Subject) -> list[list[list[str]]]:
-    survey = subject.survey
-    if survey is None or not survey.asked:
+    survey, reply = subject.survey, subject.inbound
+    channel = subject.runtime.channels.get(reply.channel) if reply else None
+    if survey is None or not survey.asked or channel is None or not channel.shows_buttons:
         return []
     asked = subject.in_force.program.surveys[survey.survey]
     return wording.answer_buttons(asked, survey.asked, survey.token, subject.customer.language)

@@ -151,9 +151,7 @@ def _put_away(runtime: Runtime, items: Sequence[Item]) -> None:
     """Texts by one transaction, receipts by another."""
     texts = [item for item in items if not isinstance(item, Receipt)]
     receipts = [item for item in items if isinstance(item, Receipt)]
-    if texts:
-        with runtime.db.write() as session:
-            inbound.add_many(session, texts)
+    inbound.add_many(runtime.db, texts)
     if receipts:
         note_receipts(runtime, receipts)
 
@@ -249,6 +247,5 @@ def _store_missing(runtime: Runtime, heard: Sequence[Received]) -> int:
         pass
     missing = 0
     for some in chunks(heard):
-        with runtime.db.write() as session:
-            missing += inbound.add_many(session, [_row_of(runtime, text) for text in some])
+        missing += inbound.add_many(runtime.db, [_row_of(runtime, text) for text in some])
     return missing

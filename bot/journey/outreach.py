@@ -382,8 +382,8 @@ def _message(send: _Send, opened: Mapping[int, SurveyRow]) -> dict[str, Any]:
 
 
 def _buttons(send: _Send, survey: SurveyRow | None) -> list[list[list[str]]]:
-    """One tap for each answer to the question at hand."""
-    if survey is None:
+    """One tap for each answer to the question at hand, where taps are shown."""
+    if survey is None or not send.subject.runtime.channels[send.point.channel].shows_buttons:
         return []
     asked = send.step.program.surveys[survey.survey]
     return wording.answer_buttons(asked, survey.asked, survey.token, send.subject.customer.language)

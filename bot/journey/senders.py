@@ -112,12 +112,13 @@ class Lanes:
         probes = row.probe_at is not None and row.probe_at <= self._now
         return _Lane(sender, row, self._now, left=1 if probes else 0)
 
-    def rooms(self, limit: int) -> Iterator[tuple[tuple[str, ...], int]]:
-        """(channels, how many messages they can take now), those without a limit together."""
-        free = tuple(name for name in self._lanes if self._room(name) is None)
+    def rooms(self, limit: int, only: str = "") -> Iterator[tuple[tuple[str, ...], int]]:
+        """(channels, how many messages they can take now), those without a limit together; `only`: of one channel."""
+        wanted = [name for name in self._lanes if not only or name == only]
+        free = tuple(name for name in wanted if self._room(name) is None)
         if free:
             yield free, limit
-        for name in self._lanes:
+        for name in wanted:
             room = self._room(name)
             if room:
                 yield (name,), min(room, limit)

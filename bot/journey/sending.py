@@ -87,27 +87,29 @@ class _Batch:
     openings: dict[Any, datetime | None] = field(default_factory=dict)
 
 
-async def dispatch(runtime: Runtime, limit: int = BATCH) -> int:
+async def dispatch(runtime: Runtime, only: str = "", limit: int = BATCH) -> int:
     """Send what waits in the outbox, first in line first; how many messages were looked at.
+
+    `only`: on this channel, so that one whose provider is slow holds up no other; empty: on all of them.
 
     1 claim: one durable transaction, opt-out and expiry asked again.  2 past the deadline: give it back.
     3 the calls, side by side as far as the channel allows.  4 one transaction with the outcomes.
     """
-    calls, sources, looked_at = await runtime.db.beside(_claim, runtime, limit)
+    calls, sources, looked_at = await runtime.db.beside(_claim, runtime, only, limit)
     if calls:
         outcomes = await _call_all(runtime, calls)
         await runtime.db.beside(_settle, runtime, calls, outcomes, sources)
     return looked_at
 
 
-def _claim(runtime: Runtime, limit: int) -> tuple[list[_Call], dict[int, Brief], int]:
+def _claim(runtime: Runtime, only: str, limit: int) -> tuple[list[_Call], dict[int, Brief], int]:
     with runtime.db.write() as session:
         if settings.read(session, STOPPED).get("stopped"):
             return [], {}, 0
         # only now, when the wait for other writers is over: every deadline counts from here
         now, begun = runtime.clock.now(), runtime.clock.monotonic()
         lanes = Lanes(session, runtime, now)
-        rows = [row for names, room in lanes.rooms(limit) for row in messages.ready(session, now, names, room)]
+        rows = [row for names, room in lanes.rooms(limit, only) for row in messages.ready(session, now, names, room)]
         if not rows:
             return [], {}, 0
         batch = _load(session, runtime, rows, lanes, now)

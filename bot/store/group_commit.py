@@ -41,8 +41,8 @@ class GroupCommit(Generic[Item, Answer]):
         with self._lock:
             self._waiting.append((item, done))
             begin, self._writing = not self._writing, True
-        if begin:
-            self._thread.submit(self._write_all)
+        if begin:  # once everybody had a turn who is ready now: else the first of a crowd is written alone
+            loop.call_soon(self._thread.submit, self._write_all)
         patience = loop.call_later(self._patience, self._give_up, done)
         try:
             return await done

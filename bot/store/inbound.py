@@ -12,6 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Session, col, select
 
+from bot.store.db import Database
 from bot.store.rows import core, for_update, insert_once, stands, table_of
 from bot.store.storable import storable
 from bot.store.tables import InboundRow
@@ -34,15 +35,13 @@ def add(session: Session, values: Mapping[str, Any]) -> int | None:
     return insert_once(session, InboundRow, {**BLANK, **values})
 
 
-def add_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
+def add_many(db: Database, rows: Sequence[Mapping[str, Any]]) -> int:
     """Add replies in this order; those that the provider delivered before are passed over. How many are new.
 
-    All of them travel as one JSON text: row by row, binding the values costs more than storing them, and a webhook
-    waits for it.
+    A transaction of one statement, which takes all of them as one JSON text: row by row, binding the values costs more
+    than storing them, and a webhook waits for it.
     """
-    if not rows:
-        return 0
-    return core(session).execute(_add_many(session.get_bind().dialect.name), {"rows": _json_of(rows)}).rowcount
+    return db.write_alone(_add_many(db.engine.dialect.name), {"rows": _json_of(rows)}) if rows else 0
 
 
 @cache

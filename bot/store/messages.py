@@ -287,14 +287,16 @@ def settle(session: Session, results: Sequence[Result]) -> None:
     for result in results:
         by_state.setdefault(result.state, []).append(result)
     for state, same in by_state.items():
-        columns: dict[str, list[Any]] = {
-            "b_row": [each.message_id for each in same],
-            "b_provider_id": [each.provider_id for each in same],
-            "b_retry_at": [each.retry_at for each in same],
-            "b_sent_at": [each.sent_at for each in same],
-            "b_error": [each.error for each in same],
+        told: dict[str, list[Any]] = {
+            "provider_id": [each.provider_id for each in same],
+            "retry_at": [each.retry_at for each in same],
+            "sent_at": [each.sent_at for each in same],
+            "error": [each.error for each in same],
         }
-        execute_many(session, _settle(state), columns)
+        columns: dict[str, list[Any]] = {"row": [each.message_id for each in same]}
+        columns |= {name: values for name, values in told.items() if any(values)}
+        named = {f"b_{name}": values for name, values in columns.items()}
+        execute_many(session, _settle(state, tuple(columns)), named)
 
 
 def finish(session: Session, results: Sequence[Result], now: datetime) -> None:
@@ -309,20 +311,21 @@ def finish(session: Session, results: Sequence[Result], now: datetime) -> None:
 
 
 @cache
-def _settle(state: MessageState) -> Any:
+def _settle(state: MessageState, told: tuple[str, ...]) -> Any:
+    """`told`: what any of the results says; what none says stays as it is, but for a next try."""
     table = table_of(MessageRow)
-    instant = table.c.sent_at.type
-    return (
-        update(table)
-        .where(table.c.id == bindparam("b_row"), state_is(table, sources_of(state)))
-        .values(
-            state=str(state),
-            provider_id=func.coalesce(bindparam("b_provider_id", type_=table.c.provider_id.type), table.c.provider_id),
-            retry_at=bindparam("b_retry_at", type_=instant),
-            sent_at=func.coalesce(bindparam("b_sent_at", type_=instant), table.c.sent_at),
-            reason=func.coalesce(func.nullif(bindparam("b_error", type_=table.c.reason.type), ""), table.c.reason),
-        )
-    )
+
+    def value(name: str) -> Any:
+        return bindparam(f"b_{name}", type_=table.c[name].type)
+
+    values: dict[str, Any] = {"state": str(state), "retry_at": value("retry_at") if "retry_at" in told else None}
+    for name in ("provider_id", "sent_at"):
+        if name in told:
+            values[name] = func.coalesce(value(name), table.c[name])
+    if "error" in told:
+        error = bindparam("b_error", type_=table.c.reason.type)
+        values["reason"] = func.coalesce(func.nullif(error, ""), table.c.reason)
+    return update(table).where(table.c.id == bindparam("b_row"), state_is(table, sources_of(state))).values(values)
 
 
 @cache
@@ -483,6 +486,31 @@ def take_back(session: Session, follow_up_ids: Sequence[int], because: str) -> s
         if row.state == MessageState.READY and refuse(session, [row.id], MessageState.CANCELLED, because):
             taken.add(row.follow_up_id)
     return taken
+
+
+def without_last_word(
+    session: Session, since: datetime, before: datetime, now: datetime, limit: int
+) -> list[tuple[MessageRow, str]]:
+    """What went out in this span and nobody knows whether it arrived, each with its newest attempt's id."""
+    newest: Any = (
+        select(AttemptRow.id)
+        .where(AttemptRow.message_id == MessageRow.id)
+        .order_by(col(AttemptRow.number).desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    statement = (
+        select(MessageRow, newest)
+        .where(
+            col(MessageRow.sent_at) >= since,
+            col(MessageRow.sent_at) < before,
+            state_is(table_of(MessageRow), (MessageState.ACCEPTED, MessageState.SENT)),
+            or_(col(MessageRow.retry_at).is_(None), col(MessageRow.retry_at) <= now),
+        )
+        .order_by(col(MessageRow.sent_at))
+        .limit(limit)
+    )
+    return [(row, attempt_id) for row, attempt_id in session.exec(statement)]
 
 
 def wake(session: Session, channel: str, now: datetime) -> None:

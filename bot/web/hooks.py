@@ -17,22 +17,53 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import unquote_to_bytes
 
-from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.channels.contract import Receipt, Received
 from bot.channels.signing import open_attempt, receipt_key
 from bot.journey.inbox import NotKept, take_in, take_receipt
 from bot.runtime import Runtime
 
-FORM = "application/x-www-form-urlencoded"
-EMPTY_TWIML = "<Response/>"
-"""Anything else than TwiML counts as an error at Twilio (11200); anything in it would be sent."""
+FORM = b"application/x-www-form-urlencoded"
+STATUS = "/hooks/twilio/status/"
 Pairs = Sequence[tuple[str, str]]
-Endpoint = Callable[[Request], Awaitable[Response]]
+Endpoint = Callable[["Call"], Awaitable[Response]]
+
+EMPTY_TWIML = Response("<Response/>", media_type="text/xml")
+"""Anything else than TwiML counts as an error at Twilio (11200); anything in it would be sent."""
+WELCOME, NOTED = Response(), Response(status_code=204)
+
+
+class Call:
+    """One request, as far as it is needed: a third of what a webhook costs would be the framework's idea of it."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self.path: str = scope["path"]
+        self._scope, self._receive = scope, receive
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+
+    def header(self, name: bytes) -> bytes:
+        """`name` has small letters."""
+        return self._headers.get(name, b"")
+
+    def address(self) -> str:
+        """Path and query as they were called."""
+        path, query = self._scope["raw_path"].decode("latin-1"), self._scope["query_string"].decode("latin-1")
+        return f"{path}?{query}" if query else path
+
+    async def body(self) -> bytes:
+        """ClientDisconnect: the caller hung up before the end."""
+        body, more = b"", True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientDisconnect
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        return body
 
 
 @runtime_checkable
@@ -57,37 +88,40 @@ class TelegramHooks(Protocol):
     def answer_of(self, received: Received) -> Mapping[str, str] | None: ...
 
 
-def make_hooks(runtime: Runtime) -> Starlette:
-    """The application of the providers that are set up: bare routes, and every refusal a number without a word."""
+def make_hooks(runtime: Runtime) -> ASGIApp:
+    """The application of the providers that are set up: every refusal is a number without a word."""
     channels = list(dict.fromkeys(runtime.channels.values()))
     twilio = [each for each in channels if isinstance(each, TwilioHooks)]
     telegram = [each for each in channels if isinstance(each, TelegramHooks)]
-    routes = []
+    endpoints: dict[str, Endpoint] = {}
     if twilio:
         calls = TwilioCalls(runtime, twilio)
-        routes += [_post("/hooks/twilio/inbound", calls.text), _post("/hooks/twilio/status/{signed}", calls.status)]
+        endpoints |= {"/hooks/twilio/inbound": calls.text, STATUS: calls.status}
     if telegram:
-        routes += [_post("/hooks/telegram", TelegramCalls(runtime, telegram[0]).update)]
-    hooks = Starlette(routes=routes, exception_handlers=_REFUSALS)
-    hooks.router.redirect_slashes = False  # another address is another signature
+        endpoints["/hooks/telegram"] = TelegramCalls(runtime, telegram[0]).update
+
+    async def hooks(scope: Scope, receive: Receive, send: Send) -> None:
+        answer = await _answer(endpoints, scope, receive)
+        await answer(scope, receive, send)
+
     return hooks
 
 
-def _post(path: str, endpoint: Endpoint) -> Route:
-    return Route(path, endpoint, methods=["POST"])
-
-
-def _refuse(_: Request, error: Exception) -> Response:
-    match error:
-        case HTTPException():
-            return Response(status_code=error.status_code)
-        case NotKept():
-            return Response(status_code=503)
-        case _:  # the caller hung up, or nests its JSON deeper than anybody writes
-            return Response(status_code=400)
-
-
-_REFUSALS = dict.fromkeys((HTTPException, NotKept, RecursionError, ClientDisconnect), _refuse)
+async def _answer(endpoints: Mapping[str, Endpoint], scope: Scope, receive: Receive) -> Response:
+    path = scope["path"]
+    endpoint = endpoints.get(STATUS if path.startswith(STATUS) else path)
+    if endpoint is None:
+        return Response(status_code=404)
+    if scope["method"] != "POST":
+        return Response(status_code=405, headers={"Allow": "POST"})
+    try:
+        return await endpoint(Call(scope, receive))
+    except HTTPException as error:
+        return Response(status_code=error.status_code)
+    except NotKept:
+        return Response(status_code=503)
+    except (ClientDisconnect, RecursionError):  # or nests its JSON deeper than anybody writes
+        return Response(status_code=400)
 
 
 class TwilioCalls:
@@ -98,44 +132,39 @@ class TwilioCalls:
         self._public_url = runtime.settings.public_url.rstrip("/")
         self._key = receipt_key(runtime.settings.twilio_auth_token.get_secret_value())
 
-    async def text(self, request: Request) -> Response:
+    async def text(self, call: Call) -> Response:
         """Somebody has written to one of our numbers."""
-        pairs = await self._genuine(request)
+        pairs = await self._genuine(call)
         for channel in self._channels:
             if received := channel.understand_inbound(pairs):
                 await take_in(self._runtime, received)
-                return Response(EMPTY_TWIML, media_type="text/xml")
+                return EMPTY_TWIML
         raise _no_sense()
 
-    async def status(self, request: Request) -> Response:
+    async def status(self, call: Call) -> Response:
         """Something became of one of our messages; of which one, says the address that we gave along with it."""
-        pairs = await self._genuine(request)
-        attempt_id = open_attempt(self._key, request.path_params["signed"])
+        pairs = await self._genuine(call)
+        attempt_id = open_attempt(self._key, call.path.removeprefix(STATUS))
         if attempt_id is None:
             raise _forged()
         for channel in self._channels:
             if receipt := channel.understand_status(attempt_id, pairs):
                 await take_receipt(self._runtime, receipt)
                 break
-        return Response(status_code=204)
+        return NOTED
 
-    async def _genuine(self, request: Request) -> Pairs:
-        """The form, once it is proven that the provider sent it to this address of ours."""
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+    async def _genuine(self, call: Call) -> Pairs:
+        """The form, once it is proven that the provider sent it to this address of ours, under our public name."""
+        if call.header(b"content-type").partition(b";")[0].strip().lower() != FORM:
             raise _no_sense()
         try:
-            pairs = fields_of(await request.body())
+            pairs = fields_of(await call.body())
         except ValueError as error:
             raise _no_sense() from error
-        signature = request.headers.get("x-twilio-signature", "")
-        if not self._channels[0].is_genuine(self._address(request), pairs, signature):
+        signature = call.header(b"x-twilio-signature").decode("latin-1")
+        if not self._channels[0].is_genuine(self._public_url + call.address(), pairs, signature):
             raise _forged()
         return pairs
-
-    def _address(self, request: Request) -> str:
-        """What was called, under our public name."""
-        path, query = request.scope["raw_path"].decode("latin-1"), request.scope["query_string"].decode("latin-1")
-        return f"{self._public_url}{path}?{query}" if query else f"{self._public_url}{path}"
 
 
 class TelegramCalls:
@@ -144,16 +173,16 @@ class TelegramCalls:
     def __init__(self, runtime: Runtime, channel: TelegramHooks) -> None:
         self._runtime, self._channel = runtime, channel
 
-    async def update(self, request: Request) -> Response:
+    async def update(self, call: Call) -> Response:
         """Something happened in a chat with the bot; what is nothing for us is welcome too, else it comes for a day."""
-        if not self._channel.is_genuine(request.headers.get("x-telegram-bot-api-secret-token", "")):
+        if not self._channel.is_genuine(call.header(b"x-telegram-bot-api-secret-token").decode("latin-1")):
             raise _forged()
-        received = self._channel.understand(_object_of(await request.body()))
+        received = self._channel.understand(_object_of(await call.body()))
         if received is None:
-            return Response()
+            return WELCOME
         await take_in(self._runtime, received)
         answer = self._channel.answer_of(received)
-        return JSONResponse(answer) if answer else Response()
+        return JSONResponse(answer) if answer else WELCOME
 
 
 def fields_of(body: bytes) -> list[tuple[str, str]]:

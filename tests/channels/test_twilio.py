@@ -905,3 +905,20 @@ def test_other_receipts_are_not_ours(webhooks: TwilioChannel) -> None:
     assert status(webhooks, "") is None
     assert status(webhooks, "delivered", AccountSid="AC" + "9" * 32) is None
     assert status(webhooks, "delivered", MessageSid="17") is None
+
+
+# ----- asked about one message
+
+
+def test_one_message_is_looked_up_as_its_receipt_would_say(trial: Trial) -> None:
+    channel, attempt = trial.channel(), f"{7:032x}"
+    trial.fake.fail(PHONE, 30005)
+
+    sent = run(channel.send(Outgoing(attempt, PHONE, "lost", "survey", NUMBERS[0])))
+    assert isinstance(sent, Accepted)
+    for _ in range(200):
+        told = run(channel.look_up(sent.provider_id, attempt))
+        if told.state == "undelivered":
+            break
+    assert (told.attempt_id, told.state, told.refused.suppress) == (attempt, "undelivered", True)
+    assert run(channel.look_up("SM" + "0" * 32, attempt)) is None

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from bot.bootstrap import open_runtime
+from bot.channels.contract import Outcome, Outgoing
+from bot.channels.null import NullChannel
 from bot.clock import SimulatedClock
 from bot.config import Settings
 from bot.jobs import inprocess
@@ -18,7 +21,8 @@ from bot.jobs.work import WORK, Work, never
 from bot.journey.enrolment import CustomerIn, accept_customers
 from bot.journey.intake import EventIn, accept_events
 from bot.runtime import Runtime
-from bot.store import agenda
+from bot.store import agenda, messages
+from bot.store.tables import MessageRow
 from tests.journey.story import PHONE, Story, shanghai
 
 
@@ -163,8 +167,40 @@ def test_a_tick_gives_way_after_so_many_batches(house: Runtime) -> None:
         calls += 1
         return 1
 
-    asyncio.run(inprocess._tick(house, Work("endless", 1, endless, WORK[0].due)))
+    asyncio.run(inprocess._tick(house, Work("endless", 1, endless, WORK[0].due), ""))
     assert calls == inprocess.MOST_BATCHES
+
+
+def test_a_slow_provider_holds_up_no_other_channel(house: Runtime) -> None:
+    # given a channel whose call does not come back, and another one; a message waits on each
+    class Slow(NullChannel):
+        async def send(self, message: Outgoing) -> Outcome:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+    house.channels = {"sms": Slow("sms"), "telegram": NullChannel("telegram")}
+    for name in house.channels:
+        put(house, name)
+
+    # when the engine ticks, then the other one's message goes out
+    async def live() -> None:
+        scheduler = start_ticking(house)
+        await until(lambda: states(house) == {"sms": "sending", "telegram": "delivered"})
+        scheduler.shutdown(wait=False)
+
+    asyncio.run(live())
+
+
+def put(house: Runtime, channel: str) -> None:
+    now = house.clock.now()
+    message = {"dedupe_key": channel, "purpose": "service", "channel": channel, "address": "1", "body": "hello"}
+    with house.db.write() as session:
+        messages.put(session, {**message, "created_at": now, "due_at": now, "expires_at": None})
+
+
+def states(house: Runtime) -> dict[str, str]:
+    with house.db.read() as session:
+        return {row.channel: row.state for row in session.exec(select(MessageRow))}
 
 
 @pytest.mark.parametrize("work", WORK, ids=lambda work: work.name)

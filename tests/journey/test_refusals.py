@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.channels.contract import Accepted, NotSent, Outcome, Outgoing, Receipt, Received, Refused, Sign, Unknown
-from bot.journey import inbox, receipts, sending
+from bot.journey import doubt, inbox, receipts, sending
 from bot.journey.intake import cancel_event
 from bot.journey.outreach import prepare_due
 from bot.runtime import Runtime
@@ -434,7 +434,7 @@ def test_two_reconcilers_and_a_dispatcher_leave_one_effect(story: Story) -> None
         story.later(minutes=1)
 
         def look() -> None:
-            asyncio.run(receipts.reconcile(replace(story.runtime), limit=7))
+            asyncio.run(doubt.reconcile(replace(story.runtime), limit=7))
 
         def send() -> None:
             asyncio.run(sending.dispatch(replace(story.runtime)))
@@ -459,7 +459,7 @@ def test_a_reconciler_that_is_slow_does_not_undo_what_others_decided(story: Stor
         if depth == 1:
             story.later(minutes=5)
             while story.states() == ["unknown"]:
-                await receipts.reconcile(story.runtime)
+                await doubt.reconcile(story.runtime)
                 story.later(minutes=2)
             sms.answer = lambda _: None
             await sending.dispatch(story.runtime)
@@ -467,7 +467,7 @@ def test_a_reconciler_that_is_slow_does_not_undo_what_others_decided(story: Stor
 
     sms.find = slow  # type: ignore[method-assign]
     story.later(minutes=11)
-    asyncio.run(receipts.reconcile(story.runtime))
+    asyncio.run(doubt.reconcile(story.runtime))
     live(story, hours=1)
     assert story.states() == ["delivered"]
     assert len(sms.calls) == 2
@@ -518,7 +518,7 @@ def run_through(story: Story, fate: random.Random, channels: dict[str, Exchange]
                     known = Receipt(one.id, one.provider_id or "late", state, no)  # type: ignore[arg-type]
                     receipts.note_receipts(story.runtime, [known] * fate.choice([1, 3]))
             case "reconcile":
-                asyncio.run(receipts.reconcile(story.runtime))
+                asyncio.run(doubt.reconcile(story.runtime))
             case "switch":
                 sending.set_stopped(story.runtime, "小王", fate.random() < 0.4)
             case "time":

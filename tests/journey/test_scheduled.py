@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.channels.contract import Accepted, NotSent, Outcome, Outgoing, Receipt, Received, Trace, Unknown
-from bot.journey import inbox, intake, receipts, sending
+from bot.journey import doubt, inbox, intake, receipts, scheduled, sending
 from bot.journey.outreach import prepare_due
 from bot.store.tables import AttemptRow, ConsentRow, EventRow, MessageRow
 from tests.journey.provider import Exchange, dispatch, live, waits
@@ -30,11 +30,11 @@ def due(story: Story, at: str = "2026-11-09 09:00") -> None:
 
 
 def withdraw(story: Story) -> int:
-    return asyncio.run(receipts.withdraw(story.runtime))
+    return asyncio.run(scheduled.withdraw(story.runtime))
 
 
 def audit(story: Story) -> int:
-    return asyncio.run(receipts.audit(story.runtime))
+    return asyncio.run(scheduled.audit(story.runtime))
 
 
 def copy(story: Story, id_: str, *, delivered: bool = False) -> Trace:
@@ -305,7 +305,7 @@ def test_two_who_withdraw_at_once_put_one_text_back(story: Story, provider: Exch
     sending.set_stopped(story.runtime, "小王", True)
 
     def take() -> None:
-        asyncio.run(receipts.withdraw(replace(story.runtime)))
+        asyncio.run(scheduled.withdraw(replace(story.runtime)))
 
     def hear() -> None:
         tell(story, "cancelled", "sms-1")
@@ -335,7 +335,7 @@ def test_a_late_not_sent_gives_nothing_back_that_a_newer_attempt_has(story: Stor
             stood_still = True
             for _ in range(5):
                 story.later(seconds=61)
-                await receipts.reconcile(story.runtime)
+                await doubt.reconcile(story.runtime)
             assert story.states() == ["ready"]
             await sending.dispatch(story.runtime)
             return NotSent("its turn came too late", retry_after=0)

@@ -25,7 +25,7 @@ from bot.channels.fakes.ledger import Ledger
 from bot.channels.fakes.serving import Plugged
 from bot.channels.fakes.twilio import FakeTwilio
 from bot.channels.fakes.twilio_webhooks import Callbacks
-from bot.journey import inbox, receipts, sending
+from bot.journey import doubt, inbox, scheduled, sending
 from bot.logs import configure_logs
 from bot.runtime import Runtime
 from bot.store.db import PASSING
@@ -97,7 +97,7 @@ def be_sender(trial: Trial, twilio_url: str, public_url: str) -> None:
 def be_reconciler(trial: Trial, twilio_url: str, public_url: str) -> None:
     """Resolve doubts, take back second copies, and put into the database what the spool holds, for ever."""
     runtime = _open(trial, twilio_url, public_url)
-    asyncio.run(_repeat(runtime, receipts.reconcile, receipts.audit, receipts.withdraw, _drain))
+    asyncio.run(_repeat(runtime, doubt.reconcile, scheduled.audit, scheduled.withdraw, _drain))
 
 
 async def _drain(runtime: Runtime) -> int:

@@ -8,7 +8,7 @@ import pytest
 
 from bot.channels.contract import Accepted, NotSent, Outcome, Outgoing, Plain, Receipt, Refused, Trace, Unknown
 from bot.clock import SimulatedClock
-from bot.journey import receipts, sending
+from bot.journey import doubt, receipts, scheduled, sending
 from bot.runtime import Runtime
 from bot.store import messages
 from bot.store.tables import MessageRow
@@ -103,7 +103,7 @@ def test_a_sender_that_stood_still_does_not_undo_what_others_did(
 ) -> None:
     # given a sender that stands still in its call, while others find no copy and try again, with an unknown end
     provider.answers = [stale, Unknown("reset")]
-    provider.meanwhile = [later(runtime, BEYOND_THE_LEASE, receipts.reconcile, sending.dispatch)]
+    provider.meanwhile = [later(runtime, BEYOND_THE_LEASE, doubt.reconcile, sending.dispatch)]
 
     # when it goes on
     do(runtime, sending.dispatch)
@@ -120,7 +120,7 @@ def test_proof_from_a_sender_that_stood_still_counts(runtime: Runtime, provider:
 
     async def lose_patience() -> None:
         await later(runtime, BEYOND_THE_LEASE)()
-        assert receipts._in_doubt(runtime, 10)
+        assert doubt._in_doubt(runtime, 10)
 
     provider.meanwhile = [lose_patience]
 
@@ -137,10 +137,10 @@ def test_an_old_empty_look_decides_nothing_about_a_new_attempt(
     # given a doubt, and a reconciler whose look takes so long that another one looks, too, and a new attempt is made
     provider.answers = [Unknown("reset"), Unknown("reset")]
     do(runtime, sending.dispatch)
-    provider.meanwhile = [later(runtime, LOOK, receipts.reconcile, sending.dispatch)]
+    provider.meanwhile = [later(runtime, LOOK, doubt.reconcile, sending.dispatch)]
 
     # when its empty answer comes
-    do(runtime, receipts.reconcile, after=LOOK)
+    do(runtime, doubt.reconcile, after=LOOK)
 
     # then it is the second attempt that is in doubt, still
     found = row(runtime, message)
@@ -179,7 +179,7 @@ def test_what_is_stopped_is_back_in_the_outbox_once_whoever_says_it_first(
 
     # when it is taken back, and the receipt comes before or after the answer
     provider.meanwhile = [hear] if told_first else []
-    do(runtime, receipts.withdraw)
+    do(runtime, scheduled.withdraw)
     asyncio.run(hear())  # type: ignore[arg-type]
 
     # then the same words wait in the outbox, once
@@ -199,11 +199,11 @@ def test_what_was_taken_back_with_an_answer_that_was_lost_is_not_lost(
         raise TimeoutError
 
     provider.meanwhile = [break_off]
-    do(runtime, receipts.withdraw)
+    do(runtime, scheduled.withdraw)
 
     # when everything goes on, and time passes
     sending.set_stopped(runtime, "小王", False)
-    do(runtime, receipts.withdraw, after=timedelta(minutes=10))
+    do(runtime, scheduled.withdraw, after=timedelta(minutes=10))
 
     # then it is known that it never went out: the same words wait in the outbox
     with runtime.db.read() as session:
@@ -217,11 +217,11 @@ def test_what_had_gone_before_it_could_be_taken_back_is_let_be(
     provider.answers, provider.takes_back = [Accepted("SM1")], False
     do(runtime, sending.dispatch)
     sending.set_stopped(runtime, "小王", True)
-    do(runtime, receipts.withdraw)
+    do(runtime, scheduled.withdraw)
     assert row(runtime, message).recalled_at is not None
 
     # when it has gone out
-    do(runtime, receipts.withdraw, after=timedelta(minutes=10))
+    do(runtime, scheduled.withdraw, after=timedelta(minutes=10))
 
     # then nobody asks any more
     assert (row(runtime, message).state, row(runtime, message).recalled_at) == (MessageState.ACCEPTED, None)
