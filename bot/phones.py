@@ -1,8 +1,19 @@
-"""What a phone number says of itself."""
+"""Phone numbers: one spelling for each, the country they are of, and whether that may be messaged."""
 
 from functools import lru_cache
 
 import phonenumbers
+
+
+def normalise_phone(text: str, region: str) -> str | None:
+    """A number as E.164, or None when it cannot be one. Numbers reserved for fiction are numbers, too."""
+    try:
+        number = phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_possible_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 @lru_cache(maxsize=10_000)

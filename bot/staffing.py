@@ -3,7 +3,7 @@
 from collections.abc import Container
 
 from bot.errors import InputError
-from bot.journey.enrolment import normalise_phone
+from bot.phones import normalise_phone
 from bot.runtime import Runtime
 from bot.store import staff
 from bot.store.tables import StaffRow

@@ -19,7 +19,7 @@ def link_customer(
 ) -> None:
     """Print a link for one customer: the first chat that opens it within a day is theirs."""
     from bot.bootstrap import open_runtime
-    from bot.journey.enrolment import normalise_phone
+    from bot.phones import normalise_phone
     from bot.store import customers
 
     runtime = open_runtime(read_settings())

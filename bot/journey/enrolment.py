@@ -11,12 +11,12 @@ from datetime import date, datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-import phonenumbers
 from sqlmodel import Session
 
 from bot.errors import Conflict
 from bot.journey.apply import set_class
 from bot.journey.subject import Subject, enrol, first_class
+from bot.phones import normalise_phone
 from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.store import customers
@@ -61,17 +61,6 @@ class Result:
     verdict: Verdict
     row_id: int = 0
     faults: tuple[Mapping[str, str], ...] = ()
-
-
-def normalise_phone(text: str, region: str) -> str | None:
-    """A number as E.164, or None when it cannot be one. Numbers reserved for fiction are numbers, too."""
-    try:
-        number = phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_possible_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def accept_customers(runtime: Runtime, source: str, rows: Sequence[CustomerIn]) -> list[Result]:

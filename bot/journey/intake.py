@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session
 
 from bot.journey.apply import apply, not_gone_out, note, take_back
-from bot.journey.enrolment import BATCH, LONGEST, Result, local_day, normalise_phone
+from bot.journey.enrolment import BATCH, LONGEST, Result, local_day
 from bot.journey.subject import Subject, facts_of, first_class, follow_up_line
+from bot.phones import normalise_phone
 from bot.runtime import Runtime
 from bot.store import customers, events, trail
 from bot.store.storable import storable, storable_text

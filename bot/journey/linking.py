@@ -18,7 +18,7 @@ from sqlmodel import Session
 from bot.channels.contract import SHARE_CONTACT, Refused
 from bot.errors import NotFound
 from bot.journey import refusals, wording
-from bot.journey.enrolment import normalise_phone
+from bot.phones import normalise_phone
 from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.store import customers, inbound, links, messages, staff, trail

@@ -17,6 +17,7 @@ from bot.errors import InputError
 from bot.jobs.simulated import advance, work_until_idle
 from bot.jobs.work import WORK, Work
 from bot.journey import callbacks, enrolment, inbox, intake
+from bot.phones import normalise_phone
 from bot.rehearsal.crowd import Crowd as Answerers
 from bot.rehearsal.scenario import KINDS, Crowd, Member, Person, Scenario, Step
 from bot.runtime import Runtime
@@ -133,7 +134,7 @@ class Stage:
             for person in people:
                 customer_id = self.ids[person.id]
                 for contact in person.contacts:
-                    phone = enrolment.normalise_phone(contact.phone, self.runtime.settings.region)
+                    phone = normalise_phone(contact.phone, self.runtime.settings.region)
                     if phone is None:
                         field_ = f"customers[{person.id}].contacts.phone"
                         reason = f"{contact.phone!r} is no phone number"

@@ -74,26 +74,30 @@ class Doorway:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = Request(scope)
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                given = {name for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(each for each in RAW_HEADERS if each[0] not in given)]
-            await send(message)
-
-        try:
-            self._site.gate.check_host(Headers(scope=scope))
-        except Forbidden as error:
-            await _plain(request, 400, str(error))(scope, receive, send_with_headers)
-            return
+        headers = Headers(scope=scope)
         limit = LIST_LIMIT if scope["path"].startswith("/api/") else FORM_LIMIT
-        declared = request.headers.get("content-length", "0")
-        if not declared.isdecimal() or int(declared[:18]) > limit:
-            await _too_big(request, limit)(scope, receive, send_with_headers)
-            return
+        declared = headers.get("content-length", "0")
         inner = self._hooks if scope["path"].startswith("/hooks/") else self._app
-        await inner(scope, _counted(receive, limit), send_with_headers)
+        try:
+            self._site.gate.check_host(headers)
+        except Forbidden as error:
+            inner = _plain(Request(scope), 400, str(error))
+        else:
+            if not declared.isdecimal() or int(declared[:18]) > limit:
+                inner = _too_big(Request(scope), limit)
+        await inner(scope, _counted(receive, limit), _with_headers(send))
+
+
+def _with_headers(send: Send) -> Send:
+    """Add the headers that every answer carries, unless it has its own."""
+
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            given = {name for name, _ in message["headers"]}
+            message["headers"] = [*message["headers"], *(each for each in RAW_HEADERS if each[0] not in given)]
+        await send(message)
+
+    return send_with_headers
 
 
 def _counted(receive: Receive, limit: int) -> Receive:

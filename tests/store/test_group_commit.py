@@ -52,6 +52,14 @@ async def test_who_comes_while_the_writer_is_busy_is_written_together_and_in_ord
     assert disk.groups == [[0], [1, 2, 3, 4, 5, 6, 7]]
 
 
+async def test_who_comes_at_the_same_moment_is_written_together() -> None:
+    disk = Disk()
+    disk.go.set()
+    group = GroupCommit(disk.write, patience=10)
+    assert await asyncio.gather(*(group.put(number) for number in range(8))) == [8] * 8
+    assert disk.groups == [list(range(8))]
+
+
 async def test_a_lone_caller_waits_for_nobody() -> None:
     disk = Disk()
     disk.go.set()

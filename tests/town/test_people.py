@@ -8,7 +8,7 @@ import pytest
 from sqlmodel import select
 
 from bot.clock import SimulatedClock
-from bot.journey.enrolment import normalise_phone
+from bot.phones import normalise_phone
 from bot.runtime import Runtime
 from bot.store import agenda, customers, events
 from bot.store.tables import CustomerRow, EnrolmentRow, EventRow, FollowUpRow, ProgramVersionRow

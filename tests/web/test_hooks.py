@@ -318,6 +318,14 @@ def test_over_a_real_connection_nothing_else_happens(address: tuple[str, int], p
     assert count(providers) == 1
 
 
+def test_a_form_that_comes_in_pieces_without_a_length_is_kept(address: tuple[str, int], providers: Runtime) -> None:
+    call = sms(1, "5 很好")
+    head = wire(call).replace(b"content-length", b"transfer-encoding: chunked\r\nx-length").partition(b"\r\n\r\n")[0]
+    pieces = [b"%x\r\n%s\r\n" % (len(piece), piece) for piece in (call.body[:40], call.body[40:])]
+    assert over(address, head + b"\r\n\r\n" + b"".join(pieces) + b"0\r\n\r\n") == 200
+    assert [row.body for row in kept(providers)] == ["5 很好"]
+
+
 # ----- what comes again and again
 
 
