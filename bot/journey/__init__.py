@@ -1,14 +1,17 @@
-"""The story of one customer, to be read in this order: enrolment, intake, occasions, outreach,
-sending, replies, callbacks, apply.
+"""The story of one customer, to be read in this order: enrolment, intake, occasions, outreach, sending, inbox,
+replies, callbacks, apply. Every step has one form: load facts, ask one pure function of `flows`, write the answer in
+one transaction.
 
-Every step has one form: load facts, ask one pure function of `flows`, write the answer in one transaction.
-
-enrolment.py  0 customers told to us
+enrolment.py  0 customers told to us; linking.py joins their chats, consents.py stops what they no longer want
 intake.py     1 event accepted once    2 its follow-ups planned
 occasions.py  2 what the calendar calls for planned, as sets
 outreach.py   3 due ones claimed, consent asked again, rendered
-sending.py    4 sent, one effect each; receipts noted, doubt resolved
-replies.py    5 reply stored once    6 read    7 scored
+sending.py    4 sent, one effect each: by a sender that is free (senders.py), within the limits (limits.py)
+refusals.py   4 a definite no: later, another channel, or listed
+doubt.py      4 an outcome that nobody knows; scheduled.py: what the provider keeps; receipts.py: what it says later
+inbox.py      5 text stored once, by way of the spool (spool.py) while the database is away
+replies.py    6 read    7 scored; lapses.py: nobody answered
 callbacks.py  8 ticket opened, claimed    9 resolved    10 re-survey planned
 apply.py      one `match` from decision to row
+notices.py    what staff must know of the house itself
 """
