@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
+import structlog
 from sqlmodel import Session
 
 from bot.channels.contract import Accepted, Channel, NotSent, Outcome, Refused, Sender, Sign, Unknown
@@ -25,6 +26,7 @@ from bot.store import senders as store
 from bot.store.agenda import Agenda
 from bot.store.tables import SenderRow
 
+log = structlog.get_logger()
 AHEAD = timedelta(seconds=1)
 """How far ahead of its rate a sender is loaded."""
 PROBE = timedelta(seconds=60)
@@ -309,6 +311,7 @@ def _pause(
     store.change(session, row.id, paused_at=row.paused_at, paused_because=because, probe_at=probe_at)
     name = _name_of(row)
     trail.write(session, [trail.line(now, "paused", f"{name}: {because}")])
+    log.warning("sender paused", sender=name, because=because, by_itself=probe_at is not None)
     if not told:
         variables = {"sender": name, "reason": because}
         key = f"paused:{row.id}:{now.isoformat()}"
@@ -321,6 +324,7 @@ def _go_on(session: Session, row: SenderRow, now: datetime, because: str) -> Non
     store.change(session, row.id, troubles=0, paused_at=None, paused_because="", probe_at=None)
     if was_paused:
         trail.write(session, [trail.line(now, "resumed", f"{_name_of(row)}: {because}")])
+        log.info("sender goes on", sender=_name_of(row), because=because)
 
 
 def _name_of(row: SenderRow) -> str:

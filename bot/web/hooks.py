@@ -17,6 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 from urllib.parse import unquote_to_bytes
 
+import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
@@ -24,9 +25,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.channels.contract import Receipt, Received
 from bot.channels.signing import open_attempt, receipt_key
+from bot.clock import Clock
 from bot.journey.inbox import NotKept, take_in, take_receipt
 from bot.runtime import Runtime
 
+log = structlog.get_logger()
 FORM = b"application/x-www-form-urlencoded"
 STATUS = "/hooks/twilio/status/"
 Pairs = Sequence[tuple[str, str]]
@@ -100,11 +103,33 @@ def make_hooks(runtime: Runtime) -> ASGIApp:
     if telegram:
         endpoints["/hooks/telegram"] = TelegramCalls(runtime, telegram[0]).update
 
+    refusals = Refusals(runtime.clock)
+
     async def hooks(scope: Scope, receive: Receive, send: Send) -> None:
         answer = await _answer(endpoints, scope, receive)
+        if answer.status_code in (400, 403):
+            refusals.tell(scope["path"], answer.status_code)
         await answer(scope, receive, send)
 
     return hooks
+
+
+class Refusals:
+    """Says in the log that calls are refused: once a minute, since a wrong token or address refuses them all."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._quiet_until = float("-inf")
+        self._count = 0
+
+    def tell(self, path: str, status: int) -> None:
+        self._count += 1
+        now = self._clock.monotonic()
+        if now >= self._quiet_until:
+            remedy = "compare HUIFANG_PUBLIC_URL and the secrets with what the provider has" if status == 403 else ""
+            where = STATUS if path.startswith(STATUS) else path
+            log.warning("webhook refused", path=where, status=status, count=self._count, remedy=remedy)
+            self._quiet_until, self._count = now + 60, 0
 
 
 async def _answer(endpoints: Mapping[str, Endpoint], scope: Scope, receive: Receive) -> Response:

@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 from sqlalchemy import text
 from starlette.types import ASGIApp
+from structlog.testing import capture_logs
 
 from bot.clock import SimulatedClock
 from bot.journey import inbox
@@ -263,6 +264,15 @@ def test_of_ten_thousand_malformed_or_forged_calls_none_is_accepted_and_none_bre
 def test_a_refusal_tells_nothing(app: ASGIApp) -> None:
     short = [call for call in forged(seed=4, number=200) if len(call.body) < 60_000]
     assert {ask(app, call)[1] for call in short} == {b""}
+
+
+def test_that_calls_are_refused_stands_in_the_log_once_a_minute(app: ASGIApp) -> None:
+    stranger = form_call("/hooks/twilio/inbound", sms_fields(1), auth="of somebody else")
+    with capture_logs() as lines:
+        assert {ask(app, stranger)[0] for _ in range(50)} == {403}
+    (line,) = [each for each in lines if each["event"] == "webhook refused"]
+    assert (line["path"], line["status"]) == ("/hooks/twilio/inbound", 403)
+    assert "HUIFANG_PUBLIC_URL" in line["remedy"]
 
 
 @pytest.fixture
