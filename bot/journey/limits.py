@@ -81,11 +81,11 @@ class Limits:
         if row.purpose not in CAPPED:
             return None
         if settings.most_per_day and self.used.get((self.today, DAY), [0, 0])[0] >= settings.most_per_day:
-            return f"the limit of {settings.most_per_day} messages a day is reached"
+            return f"the limit for a day, {settings.most_per_day}, is reached"
         if settings.most_per_campaign and source is not None:
             campaign = campaign_of(source)
             if self.used.get((store.CAMPAIGN, campaign), [0, 0])[0] >= settings.most_per_campaign:
-                return f"the limit of {settings.most_per_campaign} messages for {campaign} is reached"
+                return f"the limit for {campaign}, {settings.most_per_campaign}, is reached"
         return None
 
     def _keys(self, row: Outbound, source: Brief | None) -> list[tuple[date, str]]:

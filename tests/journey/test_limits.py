@@ -49,7 +49,7 @@ def test_what_is_over_the_limit_of_a_day_waits_until_the_next_morning(story: Sto
     texts = story.rows(MessageRow, purpose="survey")
     assert sorted(row.state for row in texts) == ["delivered"] * 2 + ["ready"] * 3
     assert {local(row.due_at) for row in texts if row.state == "ready"} == {"2026-11-10 00:00"}
-    assert story.told("moved") == ["moved: the limit of 2 messages a day is reached"] * 3
+    assert story.told("moved") == ["moved: the limit for a day, 2, is reached"] * 3
     assert len(notices(story)) == 1
 
     # when two more days go by, two go out each day, in the window, and staff hear once a day
@@ -90,7 +90,7 @@ def test_what_a_campaign_may_send_is_counted_over_all_its_days(story: Story) -> 
     surveys_due(story, 5)
     story.live_until("2026-11-12 23:00")
     assert sorted(story.states(purpose="survey")) == ["delivered"] * 3 + ["ready"] * 2
-    because = "moved: the limit of 3 messages for retail_aftersales:purchase is reached"
+    because = "moved: the limit for retail_aftersales:purchase, 3, is reached"
     assert set(story.told("moved")) == {because, "moved: outside window"}
 
 
