@@ -43,7 +43,10 @@ def program_names(settings: Settings) -> list[str]:
 
 
 def pick_clock(settings: Settings) -> Clock:
-    """The machine's clock, or an accelerated one that several processes share."""
+    """The machine's clock, or an accelerated one that several processes share.
+
+    That one shows origin + (real time - origin) x rate, so a later origin would run it backwards.
+    """
     if not settings.clock_origin:
         return SystemClock()
     try:
@@ -52,6 +55,9 @@ def pick_clock(settings: Settings) -> Clock:
         raise SettingError("HUIFANG_CLOCK_ORIGIN", "is no instant", "write 2026-09-28T09:00:00+08:00") from error
     if origin.tzinfo is None:
         raise SettingError("HUIFANG_CLOCK_ORIGIN", "has no time zone", "write 2026-09-28T09:00:00+08:00")
+    if settings.clock_rate and origin > SystemClock().now():
+        remedy = "write an instant of the recent past: from there on, the clock runs HUIFANG_CLOCK_RATE times as fast"
+        raise SettingError("HUIFANG_CLOCK_ORIGIN", "is in the future", remedy)
     return RatedClock(origin.astimezone(UTC), settings.clock_rate, started_at=origin.astimezone(UTC))
 
 
@@ -77,6 +83,9 @@ def live_channels(settings: Settings, clock: Clock) -> dict[str, Channel]:
         from bot.channels.telegram import TelegramChannel
 
         token, secret = settings.telegram_token.get_secret_value(), settings.telegram_secret.get_secret_value()
+        if settings.telegram_mode == "webhook" and not secret:
+            remedy = "set it to 32 or more letters, digits, _ and -"
+            raise SettingError("HUIFANG_TELEGRAM_SECRET", "is missing", remedy)
         channels["telegram"] = TelegramChannel(token, secret, settings.telegram_url, clock)
     if settings.smtp_host:
         from bot.channels.email import EmailChannel
@@ -91,7 +100,8 @@ def live_channels(settings: Settings, clock: Clock) -> dict[str, Channel]:
             clock,
         )
     if not channels:
-        raise SettingError("HUIFANG_CHANNELS", "is live, but no provider is set up", "see docs/connect-twilio.md")
+        remedy = "see docs/connect-twilio.md, docs/connect-telegram.md or docs/connect-email.md"
+        raise SettingError("HUIFANG_CHANNELS", "is live, but no provider is set up", remedy)
     return channels
 
 
@@ -107,6 +117,8 @@ def _twilio(
         )
     if not settings.twilio_account_sid:
         raise SettingError("HUIFANG_TWILIO_ACCOUNT_SID", "is missing", "copy it from Twilio's console")
+    if settings.twilio_api_key and not settings.twilio_api_secret.get_secret_value():
+        raise SettingError("HUIFANG_TWILIO_API_SECRET", "is missing", "set it, or take HUIFANG_TWILIO_API_KEY away")
     key = receipt_key(token)
     return TwilioChannel(
         name=name,

@@ -3,11 +3,13 @@
 Errors that a user can mend are printed as one clear message, never as a traceback; the exit code is then 2.
 """
 
+import csv
 import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +24,7 @@ from bot.commands.senders import sending
 from bot.commands.staff import staffing
 from bot.config import Settings, read_settings
 from bot.errors import HuifangError, InputError, SettingError
+from bot.logs import configure_logs
 from messages.catalog import TemplateError
 
 app = typer.Typer(
@@ -41,6 +44,7 @@ app.add_typer(faking, name="fake")
 
 def main() -> None:
     """Run a command; what a user can mend is told in words."""
+    configure_logs("WARNING", apart=True)
     try:
         app()
     except InputError as error:
@@ -116,8 +120,17 @@ def _import(kind: str, file: Path, mapping: Path | None, source: str | None, rej
     with progress(f"importing {file.name}") as advance:
         report = take(runtime, file, mapping=mapping, source=source, rejects=rejects, progress=advance)
     typer.echo(report.summary())
+    if report.rejects_file:
+        for row in _first_rejects(report.rejects_file):
+            typer.echo(f"    line {row['reject_line']}, {row['reject_field']}: {row['reject_reason']}")
     if report.refused:
         raise typer.Exit(1)
+
+
+def _first_rejects(file: Path) -> list[dict[str, str]]:
+    """The first three rows of a file of rejects."""
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        return list(islice(csv.DictReader(lines), 3))
 
 
 @app.command()

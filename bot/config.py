@@ -1,11 +1,19 @@
 """Settings, from the environment only (or a `.env` file). `.env.example` lists them all; a test holds the two equal."""
 
-from typing import Literal
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import SettingError
+
+_SERVICE = re.compile(r"MG[0-9a-fA-F]{32}")
+_SENDER = re.compile(r"\+[1-9][0-9]{6,14}|[0-9]{3,8}|(?=.*[A-Za-z])[A-Za-z0-9 &_-]{1,11}")
+"""A number, a short code, or a name: what an SMS may come from."""
 
 
 class Settings(BaseSettings):
@@ -79,8 +87,48 @@ class Settings(BaseSettings):
     currency: str = Field("CNY", description="currency of that price")
     language: Literal["en", "zh"] = Field("en", description="language of the console")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="how much is logged")
-    clock_origin: str = Field("", description="for trials: the instant at which an accelerated clock starts (ISO 8601)")
+    clock_origin: str = Field(
+        "",
+        description="for trials: a real instant of the recent past (ISO 8601), from which an accelerated clock runs on",
+    )
     clock_rate: float = Field(1.0, ge=0, description="for trials: how many times as fast as real time that clock runs")
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_web_address(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            whole = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        except ValueError:  # a port that is no number
+            whole = False
+        if not whole:
+            raise _wrong("is no web address", "write it with http:// or https://, such as https://care.example.com")
+        return url
+
+    @field_validator("countries")
+    @classmethod
+    def _are_countries(cls, countries: str) -> str:
+        for name in _parts(countries):
+            from phonenumbers import SUPPORTED_REGIONS  # who names no country does not wait for it
+
+            if name.upper() not in SUPPORTED_REGIONS:
+                raise _wrong(f"names {name}, which is no country", "write codes of two letters, such as US,CA")
+        return countries
+
+    @field_validator("twilio_messaging_service")
+    @classmethod
+    def _is_service(cls, sid: str) -> str:
+        if sid and not _SERVICE.fullmatch(sid):
+            raise _wrong("is no Messaging Service", "copy its SID: MG and 32 hexadecimal digits")
+        return sid
+
+    @field_validator("twilio_numbers")
+    @classmethod
+    def _are_senders(cls, numbers: str) -> str:
+        if not all(_SENDER.fullmatch(each) for each in _parts(numbers)):
+            remedy = "write numbers such as +14155550100, short codes, or names of up to 11 letters and digits"
+            raise _wrong("names a number that cannot send", remedy)
+        return numbers
 
 
 def read_settings(**given: object) -> Settings:
@@ -90,4 +138,35 @@ def read_settings(**given: object) -> Settings:
     except ValidationError as error:
         item = error.errors()[0]
         name = f"HUIFANG_{'_'.join(str(part) for part in item['loc']).upper()}"
-        raise SettingError(name, item["msg"], "see .env.example") from error
+        context = item.get("ctx", {})
+        told = _in_words(item["type"], context) or item["msg"]
+        raise SettingError(name, told, context.get("remedy", "see .env.example")) from error
+
+
+def _parts(listed: str) -> Iterator[str]:
+    """What stands between the commas."""
+    return (each.strip() for each in listed.split(",") if each.strip())
+
+
+def _wrong(told: str, remedy: str) -> PydanticCustomError:
+    return PydanticCustomError("wrong", "{told}", {"told": told, "remedy": remedy})
+
+
+def _in_words(kind: str, context: Mapping[str, Any]) -> str:
+    """What the library found, as people say it; empty: it has found the words itself."""
+    match kind:
+        case "literal_error":
+            known = re.findall(r"'([^']+)'", context["expected"])
+            return f"is neither {known[0]} nor {known[1]}" if len(known) == 2 else f"is none of {', '.join(known)}"
+        case "int_parsing" | "int_from_float":
+            return "is no whole number"
+        case "float_parsing":
+            return "is no number"
+        case "greater_than":
+            return f"is not more than {context['gt']}"
+        case "greater_than_equal":
+            return f"is less than {context['ge']}"
+        case "less_than_equal":
+            return f"is more than {context['le']}"
+        case _:
+            return ""

@@ -27,7 +27,7 @@ from bot.channels.telegram import TelegramChannel
 from bot.channels.twilio import TwilioChannel
 from bot.clock import SystemClock
 from bot.config import Settings
-from bot.errors import HuifangError
+from bot.errors import HuifangError, SettingError
 from bot.journey.spool import Spool
 from bot.shelf import knows_template, read_program
 from bot.store import staff
@@ -39,6 +39,8 @@ from flows.program import Program
 
 APART = timedelta(seconds=30)
 """Clocks that differ by more than this plan, expire and reconcile wrongly."""
+SHORTEST_BLOTTED = 6
+"""A shorter secret stands in common words, too: blotting it out would tell it, and cut the words to pieces."""
 TWILIO = "https://api.twilio.com"
 TELEGRAM = "https://api.telegram.org"
 INBOUND = "/hooks/twilio/inbound"
@@ -74,9 +76,12 @@ def fault(about: str, told: str, remedy: str = "") -> Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Every finding, as soon as it is found."""
-    for finding in _examine(settings):
+    """Every finding: faults first, then warnings, then what is well."""
+    for finding in sorted(_examine(settings), key=lambda each: _WORST_FIRST.index(each.verdict)):
         yield _without_secrets(finding, settings)
+
+
+_WORST_FIRST = (Verdict.FAULT, Verdict.WARNING, Verdict.GOOD)
 
 
 def _examine(settings: Settings) -> Iterator[Finding]:
@@ -95,7 +100,7 @@ def _without_secrets(finding: Finding, settings: Settings) -> Finding:
     values = (getattr(settings, name) for name in Settings.model_fields)
     secrets = [value.get_secret_value() for value in values if isinstance(value, SecretStr)]
     for secret in (*secrets, _database_password(settings)):
-        if secret:
+        if len(secret) >= SHORTEST_BLOTTED:
             told, remedy = (text.replace(secret, "***") for text in (finding.told, finding.remedy))
             finding = replace(finding, told=told, remedy=remedy)
     return finding
@@ -133,10 +138,7 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
     if not settings.secret_key.get_secret_value():
         yield warning("console", "every restart signs everybody out", "set HUIFANG_SECRET_KEY to a long random text")
     if settings.clock_origin:
-        in_earnest = settings.channels == "live" and not _is_trial(settings)
-        verdict = Verdict.FAULT if in_earnest else Verdict.WARNING
-        remedy = "take HUIFANG_CLOCK_ORIGIN away, unless this is a trial"
-        yield Finding(verdict, "clock", "an accelerated clock is set: messages leave at invented times", remedy)
+        yield _of_accelerated_clock(settings)
     if settings.twilio_account_sid and not (
         settings.twilio_numbers or settings.twilio_messaging_service or settings.twilio_whatsapp
     ):
@@ -146,6 +148,17 @@ def _of_settings(settings: Settings) -> Iterator[Finding]:
         yield warning(
             "e-mail", "travels unprotected to the mail server", "set HUIFANG_SMTP_SECURITY to starttls or tls"
         )
+
+
+def _of_accelerated_clock(settings: Settings) -> Finding:
+    try:
+        now = pick_clock(settings).now()
+    except SettingError as error:
+        return fault("clock", *_parted(error))
+    in_earnest = settings.channels == "live" and not _is_trial(settings)
+    verdict = Verdict.FAULT if in_earnest else Verdict.WARNING
+    told = f"an accelerated clock is set, which shows {now:%Y-%m-%d %H:%M} UTC: messages leave at invented times"
+    return Finding(verdict, "clock", told, "take HUIFANG_CLOCK_ORIGIN away, unless this is a trial")
 
 
 def _connected(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -170,6 +183,14 @@ def _is_trial(settings: Settings) -> bool:
     """Does every provider run on this machine?"""
     hosts = [host for _, host in _connected(settings)]
     return bool(hosts) and all(host and _is_local(host) for host in hosts)
+
+
+def _is_loopback(host: str) -> bool:
+    """Is it this machine itself?"""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _is_local(host: str) -> bool:
@@ -301,10 +322,23 @@ async def _of_channel(channel: Channel, settings: Settings) -> list[Finding]:
             case _:
                 return []
     except HuifangError as error:
-        told, remedy = _parted(error)
-        return [fault(channel.name, told, remedy or "compare the settings with the provider's console")]
+        return [_of_trouble(channel.name, settings, *_parted(error))]
     finally:
         await channel.close()
+
+
+def _of_trouble(channel: str, settings: Settings, told: str, remedy: str) -> Finding:
+    """What a provider's trouble asks for, where its own words do not say so."""
+    provider = "telegram" if channel == "telegram" else "twilio"
+    stand_in = settings.telegram_url if channel == "telegram" else settings.twilio_url
+    reached, away, _ = told.partition(" cannot be reached")
+    if away and not remedy:
+        remedy = f"start `huifang fake {provider}`" if stand_in else "look at this machine's way to the internet"
+        return fault(channel, f"{reached}{away}", remedy)
+    setting = "HUIFANG_TELEGRAM_TOKEN" if channel == "telegram" else "HUIFANG_TWILIO_AUTH_TOKEN"
+    if channel != "telegram" and settings.twilio_api_key:
+        setting = "HUIFANG_TWILIO_API_KEY and HUIFANG_TWILIO_API_SECRET"
+    return fault(channel, told, remedy or f"compare {setting} and the other settings with the provider's console")
 
 
 def _parted(error: HuifangError) -> tuple[str, str]:
@@ -356,9 +390,13 @@ async def _date_of(address: str) -> datetime | None:
 
 
 def _of_webhooks(settings: Settings) -> Iterator[Finding]:
+    address = urlsplit(settings.public_url)
+    port = address.port or (443 if address.scheme == "https" else 80)
+    if _is_loopback(address.hostname or "") and port != settings.port:
+        told = f"HUIFANG_PUBLIC_URL leads to port {port} of this machine, but HUIFANG_PORT is {settings.port}"
+        yield warning("webhooks", told, "let both name the same port")
     if settings.channels != "live":
         return
-    address = urlsplit(settings.public_url)
     if _is_local(address.hostname or "localhost") and not _is_trial(settings):
         told = f"HUIFANG_PUBLIC_URL is {settings.public_url}, which customers and providers cannot reach"
         yield fault("webhooks", told, "set it to the https address under which the world reaches this server")

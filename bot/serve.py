@@ -15,6 +15,7 @@ from bot.channels.contract import Received
 from bot.config import Settings
 from bot.jobs.inprocess import start_ticking
 from bot.journey.inbox import take_in
+from bot.listening import listen
 from bot.logs import configure_logs
 from bot.runtime import Runtime
 from bot.web.server import make_app
@@ -24,21 +25,23 @@ UPDATES_PATH = "/hooks/telegram"
 
 
 async def serve_forever(settings: Settings) -> None:
-    """Serve until stopped; what is in flight is finished first."""
+    """Serve until stopped; what is in flight is finished first. SettingError: the port is taken."""
+    listening_at = listen(settings.host, settings.port, "HUIFANG_PORT")
     configure_logs(settings.log_level)
     runtime = await asyncio.to_thread(open_runtime, settings)
     app = make_app(runtime)
-    config = uvicorn.Config(
-        app, host=settings.host, port=settings.port, log_level="warning", access_log=False, timeout_graceful_shutdown=5
-    )
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
     programs = [each.program.id for each in runtime.shelf.in_force]
     log.info(
         "serving", address=f"http://{settings.host}:{settings.port}", programs=programs, channels=list(runtime.channels)
     )
+    if settings.clock_origin:
+        now = runtime.clock.now().isoformat(timespec="seconds")
+        log.warning("accelerated clock", shows=now, rate=settings.clock_rate)
     gc.freeze()  # what is loaded stays: looking through it for garbage took a tenth of the sender's time
     try:
         async with ticking(runtime), listening(runtime):
-            await uvicorn.Server(config).serve()
+            await uvicorn.Server(config).serve(sockets=[listening_at])
     finally:
         for channel in dict.fromkeys(runtime.channels.values()):
             await channel.close()

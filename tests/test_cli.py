@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -431,6 +432,11 @@ def test_who_is_left_out_is_counted_by_rule(known: Run) -> None:
         ("PROGRAMS", "bakery"),
         ("CHANNELS", "pigeon"),
         ("PRICE_PER_SEGMENT", "-1"),
+        ("COUNTRIES", "US,USA"),
+        ("PUBLIC_URL", "foo"),
+        ("PUBLIC_URL", "https://care.example:many"),
+        ("TWILIO_MESSAGING_SERVICE", "foo"),
+        ("TWILIO_NUMBERS", "+14155550100,0151/4155"),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_remedy(
@@ -441,6 +447,47 @@ def test_a_wrong_setting_is_named_with_its_remedy(
     assert done.code == 2
     assert (f"HUIFANG_{name}" in done.err) or name == "PROGRAMS"
     assert "->" in done.err
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("TELEGRAM_MODE", "pigeon", "is neither polling nor webhook"),
+        ("CHANNELS", "pigeon", "is none of simulator, live, null"),
+        ("PORT", "many", "is no whole number"),
+        ("PORT", "70000", "is more than 65535"),
+        ("MOST_PER_DAY", "-1", "is less than 0"),
+        ("CLOCK_RATE", "fast", "is no number"),
+        ("TWILIO_SEGMENTS_PER_SECOND", "0", "is not more than 0"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_plain_words(
+    huifang: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(f"HUIFANG_{name}", value)
+    assert f"HUIFANG_{name} {told}" in huifang("forecast").err
+
+
+def test_a_clock_cannot_begin_in_the_future(huifang: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUIFANG_CLOCK_ORIGIN", "2999-01-01T09:00:00+08:00")
+    monkeypatch.setenv("HUIFANG_CLOCK_RATE", "60")
+    assert "HUIFANG_CLOCK_ORIGIN is in the future -> " in huifang("forecast").err
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [(("serve",), "HUIFANG_PORT"), (("fake", "twilio"), "--port"), (("fake", "telegram"), "--port")],
+)
+def test_a_taken_port_is_told_before_anything_else(
+    huifang: Run, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], named: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        monkeypatch.setenv("HUIFANG_PORT", port)
+        done = huifang(*command, *(("--port", port) if command[0] == "fake" else ()))
+    assert done.code == 2
+    assert f"{named} {port} is taken -> use another" in done.err
+    assert done.out == ""
 
 
 def test_an_unknown_bench_names_the_known_ones(huifang: Run) -> None:
@@ -483,8 +530,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[FakeProvider]:
     """The stand-ins that a command would have served until it is stopped."""
     found: list[FakeProvider] = []
 
-    async def keep(app: FakeProvider, host: str, port: int) -> None:
+    async def keep(app: FakeProvider, host: str, port: int, begun: Callable[[], None]) -> None:
         assert host == "127.0.0.1"
+        begun()
         found.append(app)
 
     monkeypatch.setattr(serving, "serve_fake", keep)
@@ -587,7 +635,7 @@ def test_a_paused_sender_is_listed_and_let_go_on(bot: Run, tmp_path: Path) -> No
 
     # when it is listed, then the reason and the remedy are told
     told = bot("senders", "list").out
-    assert "telegram bot: paused since 2026-11-02 04:00" in told
+    assert f"telegram bot: paused since {paused_at.astimezone():%Y-%m-%d %H:%M}: " in told
     assert "the token is refused; then `huifang senders resume telegram`" in told
     assert bot("senders", "list", "--json").lines[0]["because"] == "the token is refused"
 
@@ -597,3 +645,5 @@ def test_a_paused_sender_is_listed_and_let_go_on(bot: Run, tmp_path: Path) -> No
     again = bot("senders", "resume", "telegram")
     assert again.code == 2
     assert "is paused" in again.err
+    bogus = bot("senders", "resume", "bogus")
+    assert "no channel 'bogus' -> one of telegram" in bogus.err

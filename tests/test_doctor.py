@@ -209,6 +209,7 @@ def test_a_stand_in_is_not_taken_for_the_real_one(twilio: dict[str, Any]) -> Non
 def test_wrong_credentials_are_a_fault_and_not_told(twilio: dict[str, Any]) -> None:
     wrong = house(**{**twilio, "twilio_auth_token": "wrong-token-here"})
     assert "Twilio refuses the credentials" in told(wrong, "sms", Verdict.FAULT)
+    assert "HUIFANG_TWILIO_AUTH_TOKEN" in told(wrong, "sms", Verdict.FAULT)
     assert "wrong-token-here" not in told(wrong)
 
 
@@ -218,6 +219,8 @@ def test_wrong_credentials_are_a_fault_and_not_told(twilio: dict[str, Any]) -> N
         ({"twilio_auth_token": ""}, "HUIFANG_TWILIO_AUTH_TOKEN"),
         ({"twilio_account_sid": ""}, "HUIFANG_TWILIO_ACCOUNT_SID"),
         ({"twilio_numbers": ""}, "no provider is set up"),
+        ({"twilio_api_key": "SK" + "1" * 32}, "HUIFANG_TWILIO_API_SECRET is missing"),
+        ({"telegram_token": TOKEN, "telegram_mode": "webhook"}, "HUIFANG_TELEGRAM_SECRET is missing"),
     ],
 )
 def test_half_a_set_up_is_a_fault(twilio: dict[str, Any], changed: dict[str, str], named: str) -> None:
@@ -226,7 +229,8 @@ def test_half_a_set_up_is_a_fault(twilio: dict[str, Any], changed: dict[str, str
 
 def test_a_provider_that_is_away_is_a_fault(twilio: dict[str, Any], running: ExitStack) -> None:
     running.close()
-    assert "Twilio cannot be reached" in told(house(**twilio), "sms", Verdict.FAULT)
+    found = told(house(**twilio), "sms", Verdict.FAULT)
+    assert found == "fault Twilio cannot be reached -> start `huifang fake twilio`"
 
 
 def test_a_good_bot_is_told(telegram: tuple[FakeTelegram, dict[str, Any]]) -> None:
@@ -266,6 +270,17 @@ def test_what_a_library_quotes_is_blotted_out(monkeypatch: pytest.MonkeyPatch, t
     assert "fault the answer was *** -> say ***" in told(house(**twilio), "sms")
 
 
+def test_a_short_secret_does_not_cut_words_to_pieces() -> None:
+    assert "***" not in told(house(console_password="the"))
+
+
+def test_faults_come_first_then_warnings() -> None:
+    verdicts = [each.verdict for each in examine(house(programs="bakery"))]
+    order = [Verdict.FAULT, Verdict.WARNING, Verdict.GOOD]
+    assert set(verdicts) == set(order)
+    assert verdicts == sorted(verdicts, key=order.index)
+
+
 # ----- clocks
 
 
@@ -283,8 +298,8 @@ class Late:
 
 
 def test_an_accelerated_clock_is_a_fault_in_earnest_only(twilio: dict[str, Any]) -> None:
-    origin = {"clock_origin": "2026-11-02T12:00:00+08:00"}
-    assert "invented times" in told(house(**twilio, **origin), "clock", Verdict.WARNING)
+    origin = {"clock_origin": "2025-11-02T12:00:00+08:00", "clock_rate": 0}
+    assert "which shows 2025-11-02 04:00 UTC" in told(house(**twilio, **origin), "clock", Verdict.WARNING)
     earnest = house(**{**twilio, "twilio_url": "https://twilio.invalid"}, **origin)
     assert "invented times" in told(earnest, "clock", Verdict.FAULT)
 
@@ -318,6 +333,12 @@ def test_the_addresses_are_those_that_are_served() -> None:
 
     assert doctor.INBOUND in (hooks.__doc__ or "")
     assert doctor.TELEGRAM_WEBHOOK in (hooks.__doc__ or "")
+
+
+@pytest.mark.parametrize(("url", "warned"), [("http://localhost", True), ("http://127.0.0.1:9000", False)])
+def test_links_to_another_port_of_this_machine_are_warned(url: str, warned: bool) -> None:
+    found = told(house(public_url=url, port=9000), "webhooks", Verdict.WARNING)
+    assert ("leads to port 80 of this machine, but HUIFANG_PORT is 9000" in found) is warned
 
 
 def test_a_house_without_limits_is_warned(twilio: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """`huifang fake twilio|telegram`: a stand-in for a provider on this machine, and how to play the phones with curl."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,8 +68,8 @@ def fake_twilio(
         wanted["HUIFANG_TWILIO_NUMBERS"] = MAGIC_SENDER
     phone = f"http://{HOST}:{port}/fake/phones/+14155550123"
     plays = {f"curl {phone}": "what is on it", f"curl --data-urlencode 'Body=5 很好' {phone}": "type a text"}
-    _introduce("Twilio", port, settings, wanted, plays)
-    asyncio.run(serve_fake(provider, HOST, port))
+    begun = partial(_introduce, "Twilio", port, settings, wanted, plays)
+    asyncio.run(serve_fake(provider, HOST, port, begun))
 
 
 @faking.command("telegram")
@@ -99,8 +100,8 @@ def fake_telegram(
         f"curl --data-urlencode 'text=5 很好' {chat}": "type a text",
         f"curl -d message=1 --data-urlencode tap=DATA {chat}": "tap a button of message 1",
     }
-    _introduce("Telegram", port, settings, wanted, plays)
-    asyncio.run(serve_fake(provider, HOST, port))
+    begun = partial(_introduce, "Telegram", port, settings, wanted, plays)
+    asyncio.run(serve_fake(provider, HOST, port, begun))
 
 
 def _ledger(file: Path | None) -> "Ledger | None":

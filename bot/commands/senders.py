@@ -7,6 +7,7 @@ import typer
 from bot.channels.contract import Sender
 from bot.commands.output import JsonOption, print_json
 from bot.config import read_settings
+from bot.errors import InputError
 
 sending = typer.Typer(help="What messages leave by: numbers, pools, bots.", no_args_is_help=True)
 
@@ -36,7 +37,8 @@ def senders_list(json_: JsonOption = False) -> None:
         else:
             only = f" for numbers of {row.country}" if row.country else ""
             then = "it tries by itself" if row.probe_at else f"then `huifang senders resume {row.channel}`"
-            typer.echo(f"{row.channel} {row.name}: paused{only} since {row.paused_at}: {row.paused_because}; {then}")
+            since = f"{row.paused_at.astimezone():%Y-%m-%d %H:%M}" if row.paused_at else "some time"
+            typer.echo(f"{row.channel} {row.name}: paused{only} since {since}: {row.paused_because}; {then}")
 
 
 def _rate(sender: Sender) -> str:
@@ -55,7 +57,13 @@ def senders_resume(
 ) -> None:
     """Let a paused sender go on, after what stopped it is mended."""
     from bot.bootstrap import open_runtime
-    from bot.journey.senders import resume
+    from bot.journey.senders import paused, resume
 
-    resume(open_runtime(read_settings()), channel, name, by)
+    runtime = open_runtime(read_settings())
+    with runtime.db.read() as session:
+        known = {*runtime.channels, *(row.channel for row in paused(session))}
+    if channel not in known:
+        remedy = f"one of {', '.join(sorted(known))}"
+        raise InputError([{"field": "CHANNEL", "reason": f"no channel {channel!r}", "remedy": remedy}])
+    resume(runtime, channel, name, by)
     typer.echo(f"{f'{channel} {name}'.strip()}: goes on")

@@ -1,4 +1,5 @@
-"""Consent that is withdrawn on a customer's behalf: by the provider's word, or by staff whom the customer told.
+"""Consent that is withdrawn without a reply: by the provider's word, by staff whom the customer told, or by the button
+of the survey page.
 
 A customer's own reply goes through replies.py and `apply`. Opted out stays opted out until the customer says otherwise
 (R85), so staff have no way back.
@@ -24,6 +25,15 @@ def opt_out(runtime: Runtime, customer_id: int, staff_name: str) -> None:
         if person.opted_out_at is not None:
             raise Conflict("this customer has opted out already")
         withdraw_consent(session, customer_id, "staff", f"told {staff_name}", runtime.clock.now())
+
+
+def opt_out_on_page(runtime: Runtime, token: str) -> None:
+    """The customer wants no messages, says the page of this survey; again changes nothing. NotFound: no such link."""
+    with runtime.db.write() as session:
+        survey = surveys.by_token(session, token)
+        if survey is None:
+            raise NotFound("this link is not known")
+        withdraw_consent(session, survey.customer_id, "page", "asked on the survey page", runtime.clock.now())
 
 
 def withdraw_consent(session: Session, customer_id: int, source: str, because: str, now: datetime) -> None:

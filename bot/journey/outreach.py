@@ -6,6 +6,7 @@
 Next: sending.py.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -47,6 +48,9 @@ from messages.catalog import Purpose, TemplateError
 
 log = structlog.get_logger()
 BATCH = 500
+BY_LINK = "mail_survey"
+"""The template of every survey where nobody reads what is written back (e-mail)."""
+_HINT = re.compile(r"\s*(请回复|请回|please reply|reply)\b.*$|\s*请回复.*$", re.IGNORECASE | re.DOTALL)
 
 
 def prepare_due(runtime: Runtime, limit: int = BATCH) -> int:
@@ -430,8 +434,18 @@ def _words(send: _Send, survey: SurveyRow | None) -> dict[str, Any]:
         festival=festival_of(send.row) or None,
         event=subject.event,
     )
-    columns = wording.compose(subject.runtime, program, send.step.template, customer.language, customer.zone, variables)
-    channel, link = subject.runtime.channels[send.point.channel], variables.get("survey_link")
-    if link and link not in columns["body"] and channel.objection(send.point.address, frozenset({Need.REPLY})):
-        columns["body"] += f"\n\n{link}"  # nobody can answer there but by the link
-    return columns
+    template = send.step.template
+    if survey is not None and _only_by_link(send):
+        template, variables["question"] = BY_LINK, without_hint(variables["question"])
+    return wording.compose(subject.runtime, program, template, customer.language, customer.zone, variables)
+
+
+def _only_by_link(send: _Send) -> bool:
+    """Does nobody read what is written back there?"""
+    channel = send.subject.runtime.channels[send.point.channel]
+    return channel.objection(send.point.address, frozenset({Need.REPLY})) is not None
+
+
+def without_hint(question: str) -> str:
+    """A question without its words on how to reply, for those who answer on the survey page."""
+    return _HINT.sub("", question).rstrip("，,;； ")

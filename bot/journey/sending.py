@@ -268,11 +268,15 @@ async def _call_all(runtime: Runtime, calls: Sequence[_Call]) -> list[Outcome]:
 
 async def _call_one(runtime: Runtime, switch: "_Switch", call: _Call) -> Outcome:
     clock = runtime.clock
-    if (early := call.begin_at - clock.monotonic()) > 0:
+    if (early := call.begin_at - (now := clock.monotonic())) > 0:
         await clock.sleep(early)
-    if await switch.is_off():
+        now = clock.monotonic()
+    if switch.is_stale(now):
+        await switch.look(now)
+        now = clock.monotonic()
+    if switch.is_off:
         return NotSent("everything is stopped", retry_after=0)
-    if clock.monotonic() > call.begin_before:
+    if now > call.begin_before:
         return NotSent("its turn came too late", retry_after=0)
     row = call.message
     try:
@@ -299,16 +303,16 @@ class _Switch:
     def __init__(self, runtime: Runtime) -> None:
         self._runtime = runtime
         self._looked_at = runtime.clock.monotonic()
-        self._off = False
+        self.is_off = False
 
-    async def is_off(self) -> bool:
-        now = self._runtime.clock.monotonic()
-        if now - self._looked_at > STOP_SEEN_WITHIN:
-            self._looked_at = now
-            self._off = await self._runtime.db.beside(self._look)
-        return self._off
+    def is_stale(self, now: float) -> bool:
+        return now - self._looked_at > STOP_SEEN_WITHIN
 
-    def _look(self) -> bool:
+    async def look(self, now: float) -> None:
+        self._looked_at = now
+        self.is_off = await self._runtime.db.beside(self._read)
+
+    def _read(self) -> bool:
         with self._runtime.db.read() as session:
             return bool(settings.read(session, STOPPED).get("stopped"))
 

@@ -35,6 +35,7 @@ SHOWN = 200
 """Texts of a thread that are drawn."""
 BEHIND = 12
 """Lines of the trail beside a phone."""
+REAL = "the phones here are real ones: they cannot be shown"
 _LINK = re.compile(r"https?://[^\s，。！？；、）)]+")
 
 
@@ -50,8 +51,10 @@ class Bubble:
 
 @router.get("/phones")
 def list_phones(request: Request, q: str = "", page: int = 0) -> Response:
-    """Everybody's phone, staff first; `q` searches names and numbers."""
+    """Everybody's phone, staff first; `q` searches names and numbers. Conflict: the phones are real ones."""
     site, words = site_of(request), q.strip()[:60].replace("\x00", "")
+    if not site.shows_phones:
+        raise Conflict(REAL)
     page = min(max(page, 0), 100_000)
     with site.runtime.db.read() as session:
         found = views.customer_phones(session, words, PAGE + 1, page * PAGE)
@@ -124,7 +127,7 @@ def _phone(site: Site, address: str) -> tuple[views.Phone, Simulator]:
         raise NotFound(f"nobody has the phone {address}")
     simulator = site.simulator(owner.channel)
     if simulator is None:
-        raise Conflict("the phones here are real ones: they cannot be shown")
+        raise Conflict(REAL)
     return owner, simulator
 
 

@@ -88,6 +88,11 @@ class Site:
         found = self.runtime.channels.get(channel)
         return found if isinstance(found, Simulator) else None
 
+    @property
+    def shows_phones(self) -> bool:
+        """Are there built-in phones to take? Real ones cannot be shown."""
+        return any(isinstance(channel, Simulator) for channel in self.runtime.channels.values())
+
     def at_once(self, job: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
         """Run a coroutine function on the server's event loop and wait for it."""
         anyio.from_thread.run(job, *args)

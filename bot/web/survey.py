@@ -4,7 +4,6 @@ Works without a script. It shows the company, what it is about and the questions
 may be forwarded, and previews open it, so opening changes nothing.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -14,8 +13,9 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from bot.errors import Conflict, InputError, NotFound
-from bot.journey import replies
-from bot.store import views
+from bot.journey import consents, replies
+from bot.journey.outreach import without_hint
+from bot.store import customers, views
 from bot.web.access import caller, public_form
 from bot.web.site import Site, site_of
 from bot.web.words import Words, words_in
@@ -27,7 +27,6 @@ from messages.reading import Scale
 router = APIRouter()
 
 LONGEST = 1000
-_HINT = re.compile(r"\s*(请回复|请回|please reply|reply)\b.*$|\s*请回复.*$", re.IGNORECASE | re.DOTALL)
 _STEPS: Mapping[Scale, tuple[float, ...]] = {
     Scale.FIVE: (1, 2, 3, 4, 5),
     Scale.LEVEL5: (1, 2, 3, 4, 5),
@@ -67,7 +66,16 @@ def show_survey(request: Request, token: str, step: str = "") -> Response:
     program = site.runtime.shelf.version(sheet.survey.program_version_id)
     words = words_in(sheet.language)
     first, more = _questions(program, sheet, words)
-    common = {"token": token, "w": words, "company": _company(program, words), "about": _about(program, sheet)}
+    stopped = _opted_out(site, sheet)
+    common = {
+        "token": token,
+        "w": words,
+        "company": _company(program, words),
+        "about": _about(program, sheet),
+        "stopped": stopped,
+    }
+    if step == "stopped" and stopped:
+        return _page(site, request, "stopped", **common)
     answered = any(answer.points is not None for answer in sheet.answers)
     if not _still_open(site, sheet):
         return _page(site, request, "closed", **common, answered=bool(sheet.answers))
@@ -92,9 +100,13 @@ def show_survey(request: Request, token: str, step: str = "") -> Response:
 
 @router.post("/s/{token}")
 def answer(request: Request, token: str, fields: Annotated[FormData, Depends(public_form)]) -> Response:
-    """Book what was tapped and written; then the page again, so that a reload sends nothing twice."""
+    """Book what was tapped and written, or opt out; then the page again, so that a reload sends nothing twice."""
     site = site_of(request)
     sheet = _sheet(request, token)
+    if fields.get("stop"):
+        consents.opt_out_on_page(site.runtime, token)
+        site.nudge()
+        return RedirectResponse(f"/s/{token}?step=stopped", 303)
     program = site.runtime.shelf.version(sheet.survey.program_version_id)
     scores = _scores(program, sheet, fields)
     comment = str(fields.get("comment", "")).replace("\x00", "").strip()[:LONGEST]
@@ -129,6 +141,12 @@ def _still_open(site: Site, sheet: views.Sheet) -> bool:
     return waits and site.runtime.clock.now() < sheet.survey.closes_at
 
 
+def _opted_out(site: Site, sheet: views.Sheet) -> bool:
+    with site.runtime.db.read() as session:
+        person = customers.get(session, sheet.survey.customer_id)
+    return person is not None and person.opted_out_at is not None
+
+
 def _questions(program: Program, sheet: views.Sheet, words: Words) -> tuple[Asked, list[Asked]]:
     """(the question that one tap answers, the others), in the customer's language."""
     given = {row.question: f"{row.score:g}" for row in sheet.answers if row.score is not None}
@@ -137,7 +155,7 @@ def _questions(program: Program, sheet: views.Sheet, words: Words) -> tuple[Aske
 
 
 def _asked(program: Program, question: Question, words: Words, given: Mapping[str, str]) -> Asked:
-    text = _HINT.sub("", program.text(question.text, words.language)).rstrip("，,;； ")
+    text = without_hint(program.text(question.text, words.language))
     return Asked(
         question.id, text, str(question.scale), tuple(tiles_of(question.scale, words)), given.get(question.id, "")
     )

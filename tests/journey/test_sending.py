@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.channels.contract import Accepted, NotSent, Outcome, Outgoing, Plain, Receipt, Refused, Trace, Unknown
+from bot.channels.contract import Accepted, Need, NotSent, Outcome, Outgoing, Plain, Receipt, Refused, Trace, Unknown
 from bot.clock import SimulatedClock
 from bot.jobs.simulated import advance
 from bot.journey import enrolment, intake, occasions, receipts, replies, sending
@@ -107,6 +107,27 @@ def test_a_survey_goes_out_once_with_its_link(story: Story) -> None:
     assert story.states() == ["delivered"]
     assert story.follow_up("purchase").state == "sent"
     assert story.follow_up("purchase").sent_at == story.clock.now()
+
+
+def test_where_nobody_reads_answers_a_survey_asks_for_none(story: Story) -> None:
+    # given a channel that brings links, and nothing back
+    class OneWay(Provider):
+        def objection(self, address: str, needs: frozenset[Need]) -> str | None:
+            return "nobody reads it" if Need.REPLY in needs and Need.LINK not in needs else None
+
+    survey_due(story)
+    provider = with_provider(story, OneWay())
+
+    # when the survey is sent
+    story.work()
+
+    # then it names the question and the link, and neither a score to reply nor a word to reply
+    (message,) = provider.got
+    assert "您对这次购物满意吗\n" in message.body.replace("？", "")
+    assert f"/s/{story.survey().token}" in message.body
+    assert "不再接收" in message.body
+    assert "回复" not in message.body
+    assert "回T" not in message.body
 
 
 def test_every_call_leaves_an_attempt_before_it_is_made(story: Story) -> None:

@@ -9,6 +9,8 @@ import httpx
 import pytest
 from sqlmodel import select
 
+from bot.channels.contract import Plain
+from bot.store import customers
 from bot.store.tables import AnswerRow, InboundRow, SurveyRow, TicketRow
 from tests.web.house import LI, SUN, WANG, ZHOU, House, Serve, fields_of
 
@@ -138,6 +140,16 @@ def test_phones_are_found_by_name_and_number(visitor: Visitor) -> None:
     assert "Nobody found" in visitor.read("/phones?q=nobody-at-all")
 
 
+def test_real_phones_are_not_offered(visitor: Visitor, house: House) -> None:
+    visitor.type(LI, "2 等太久了")
+    house.runtime.channels = {"sms": Plain()}
+    for path in ("/", "/queue", "/ticket/1", "/customers", "/customer/1", "/delivery"):
+        page = visitor.client.get(path).text
+        assert 'href="/phone' not in page, path
+        assert 'href="/delivery"' in page
+    assert visitor.client.get("/phones").status_code == 409
+
+
 def test_lists_mask_numbers(visitor: Visitor) -> None:
     for path in ("/phones", "/customers"):
         page = visitor.read(path)
@@ -227,6 +239,28 @@ def test_a_closed_survey_says_so(visitor: Visitor, house: House, link: str) -> N
     assert "问卷已结束" in visitor.client.get(link).text
     visitor.client.post(link, data={"q.overall": "5"})
     assert answers(house) == {}
+
+
+def test_no_more_messages_is_one_button_and_stops_everything(visitor: Visitor, house: House, link: str) -> None:
+    # given a link that a preview opens: nothing happens
+    assert "不再接收" in visitor.client.get(f"{link}?step=stopped").text
+    # when the customer presses the button, twice
+    pages = [visitor.client.post(link, data={"stop": "yes"}, follow_redirects=True).text for _ in range(2)]
+    # then the page says so, the ledger knows it once and from where, and nothing more arrives
+    assert all("不会再给您发消息" in page and 'name="stop"' not in page for page in pages)
+    with house.runtime.db.read() as session:
+        withdrawn = [row for row in customers.ledger_of(session, 1) if row.action == "withdrawn"]
+    assert [(row.scope, row.source) for row in withdrawn] == [("all", "page")]
+    assert "Opted out" in visitor.read("/customer/1")
+    assert "asked on the survey page" in visitor.read("/customer/1")
+    texts = len(house.phone(LI))
+    house.push(days=8)
+    assert len(house.phone(LI)) == texts
+
+
+def test_a_closed_survey_still_opts_out(visitor: Visitor, house: House, link: str) -> None:
+    house.push(days=20)
+    assert "不会再给您发消息" in visitor.client.post(link, data={"stop": "yes"}, follow_redirects=True).text
 
 
 def test_an_unknown_link_is_a_plain_page_and_guessing_is_slowed_down(house: House) -> None:

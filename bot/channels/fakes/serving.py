@@ -5,6 +5,7 @@ stopped, `Plugged` runs one beside a test. Knows no provider: see `twilio.py` an
 """
 
 import asyncio
+import logging
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -18,6 +19,7 @@ import uvicorn
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from bot.channels.fakes.faults import Fault, Faults, reset
+from bot.listening import listen
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -230,9 +232,14 @@ def _config(app: FakeProvider, host: str, port: int) -> uvicorn.Config:
     )
 
 
-async def serve_fake(app: FakeProvider, host: str, port: int) -> None:
-    """Serve until the process is told to stop."""
-    await uvicorn.Server(_config(app, host, port)).serve()
+async def serve_fake(app: FakeProvider, host: str, port: int, begun: Callable[[], None]) -> None:
+    """Serve until the process is told to stop. `begun` is called when it listens; SettingError: the port is taken."""
+    listening = listen(host, port, "--port")
+    begun()
+    config = _config(app, host, port)
+    # polls that wait are cut off at the end, each of which uvicorn would call an error
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    await uvicorn.Server(config).serve(sockets=[listening])
 
 
 class Plugged:

@@ -463,4 +463,4 @@ def _refused(no: _Refusal) -> Answer:
 
 
 def _json(status: int, content: object) -> Answer:
-    return Answer(status, json.dumps(content).encode())
+    return Answer(status, json.dumps(content, ensure_ascii=False).encode("utf-8", "replace"))
