@@ -16,7 +16,8 @@ def configure_logs(level: str, *, apart: bool = False) -> None:
             structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level)),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr if apart else sys.stdout),
+        # asked anew for each line: whoever runs us may have changed what the streams are
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr if apart else sys.stdout),
     )
     for chatty in ("apscheduler", "httpx", "httpcore", "telegram"):  # addresses of Telegram hold the bot's token
         logging.getLogger(chatty).setLevel(logging.WARNING)
