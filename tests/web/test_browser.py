@@ -52,7 +52,7 @@ class Walk:
             **screen, base_url=house.address, locale="zh-CN", timezone_id="Asia/Shanghai"
         )
         self.page = self.context.new_page()
-        self.page.set_default_timeout(10_000)
+        self.page.set_default_timeout(30_000)
         self.touch = bool(screen.get("has_touch"))
         self.width = screen["viewport"]["width"]
         self.name, self.stops = name, 0
@@ -74,7 +74,7 @@ class Walk:
         self.page.locator(selector).first.fill(text)
 
     def sees(self, text: str, inside: str = "main") -> None:
-        playwright.expect(self.page.locator(inside).first).to_contain_text(text, timeout=10_000)
+        playwright.expect(self.page.locator(inside).first).to_contain_text(text, timeout=30_000)
 
     def look(self, what: str) -> None:
         """The page fits; keep a picture where they are asked for."""
@@ -218,7 +218,7 @@ def test_figures_that_were_counted_a_moment_ago_catch_up_by_themselves(
     walk: Walk, house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(site, "SLOW", 0.0)
-    monkeypatch.setattr(site, "RESTS", 500)
+    monkeypatch.setattr(site, "RESTS", 100)
     walk.open("/")
     playwright.expect(walk.page.locator("body.alive")).to_be_attached()
     answers_five(walk)
