@@ -17,11 +17,15 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from bot.commands.contacts import contacting
+from bot.commands.evaluate import evaluate
 from bot.commands.fakes import faking
 from bot.commands.linking import linking
+from bot.commands.milestones import milestone
 from bot.commands.output import JsonOption, console, out, print_json, progress
 from bot.commands.senders import sending
 from bot.commands.staff import staffing
+from bot.commands.tasks import tasking
 from bot.config import Settings, read_settings
 from bot.errors import HuifangError, InputError, SettingError
 from bot.logs import configure_logs
@@ -39,7 +43,11 @@ app.add_typer(importing, name="import")
 app.add_typer(staffing, name="staff")
 app.add_typer(linking, name="link")
 app.add_typer(sending, name="senders")
+app.add_typer(tasking, name="task")
+app.add_typer(contacting, name="contact")
 app.add_typer(faking, name="fake")
+app.command()(evaluate)
+app.command()(milestone)
 
 
 def main() -> None:
@@ -200,34 +208,14 @@ def forecast(
 ) -> None:
     """What would be sent to whom, when, at which cost, and who is left out; writes nothing."""
     from bot.bootstrap import open_runtime
+    from bot.commands.forecast import print_forecast, print_forecast_lines
     from bot.forecast import forecast as look_ahead
 
     found = look_ahead(open_runtime(read_settings()), days)
     if json_:
-        for line in found.lines:
-            print_json(line.as_dict())
-        for group in found.left_out:
-            told = {"left_out": group.count, "program": group.program_id, "flow": group.flow, "because": group.because}
-            print_json(told)
-        return
-    table = Table("day", "program", "flow", "template", "channel", "messages", "segments", "cost", "due")
-    for line in found.lines:
-        day = f"{line.day}{' (provisional)' if line.provisional else ''}"
-        due = line.due_at.isoformat(timespec="minutes")
-        table.add_row(
-            day,
-            line.program_id,
-            line.flow,
-            line.template,
-            line.channel,
-            str(line.count),
-            str(line.segments),
-            str(line.cost),
-            due,
-        )
-    out().print(table)
-    for group in found.left_out:
-        out().print(f"left out of {group.program_id}.{group.flow}: {group.count} ({group.because})")
+        print_forecast_lines(found)
+    else:
+        print_forecast(found)
 
 
 @app.command()
@@ -332,42 +320,39 @@ _STYLES = {"good": "green", "warning": "yellow", "fault": "red"}
 def check(
     files: Annotated[list[str], typer.Argument(help="YAML files or ids of shipped programs.")],
 ) -> None:
-    """Check programs; every fault is named with file, line, field and remedy."""
+    """Check programs: faults and warnings, each with file, line, field and remedy; a fault exits with 1."""
+    from bot.bootstrap import CHANNELS
+    from bot.clock import SystemClock
     from bot.shelf import knows_template, read_program
     from flows.errors import ProgramError
-    from flows.load import load_program
+    from flows.load import load_program, warnings_of
 
-    faults = 0
+    today = SystemClock().now().date()
+    faulty = False
     for name in files:
+        file, text = read_program(name)
         try:
-            file, text = read_program(name)
             program = load_program(text, file, knows=knows_template)
         except ProgramError as error:
-            faults += len(error.faults)
+            faulty = True
             for fault in error.faults:
                 console.print(f"[red]{escape(str(fault))}[/red]", highlight=False, soft_wrap=True)
-        else:
-            typer.echo(f"{name}: {program.id}, {len(program.flows)} flows, {len(program.surveys)} surveys: good")
-    if faults:
-        raise typer.Exit(2)
+            continue
+        doubts = warnings_of(text, file, today, CHANNELS)
+        for doubt in doubts:
+            console.print(f"[yellow]warning[/yellow] {escape(str(doubt))}", highlight=False, soft_wrap=True)
+        verdict = f"good, warnings: {len(doubts)}" if doubts else "good"
+        typer.echo(f"{name}: {program.id}, {len(program.flows)} flows, {len(program.surveys)} surveys: {verdict}")
+    if faulty:
+        raise typer.Exit(1)
 
 
 @app.command()
-def evaluate(
-    file: Annotated[Path, typer.Argument(help="Labelled replies, one JSON object per line.")],
-    misses: Annotated[bool, typer.Option("--misses", help="Print every miss with its reasons.")] = False,
-) -> None:
-    """Read labelled replies and print how many were understood, for each tag and language."""
-    from bot.parsing import labelled_rows
-    from messages.reading.evaluate import evaluate as judge
+def schema() -> None:
+    """Print the JSON Schema of programs, for editors that check and complete YAML while one writes."""
+    from flows.schema import schema_text
 
-    report = judge(labelled_rows(file))
-    typer.echo(report.table())
-    typer.echo(report.confusion())
-    for name, figure in report.figures().items():
-        typer.echo(f"{name}: {figure:.3f}" if isinstance(figure, float) else f"{name}: {figure}")
-    if misses:
-        typer.echo(report.misses())
+    typer.echo(schema_text(), nl=False)
 
 
 @app.command()

@@ -1,36 +1,41 @@
-"""What would be sent to whom, when, and who is left out by which rule; it writes nothing.
+"""What would be sent to whom, when and by which channel, and who is left out by which rule; it writes nothing.
 
-Rows that are planned are counted; festivals, cadences and silences are counted through the same Selections that the
-planner inserts, so the two cannot disagree.
+How many come due is counted in `projection.py`, through the same Selections and draws that the planner makes, so the
+two cannot disagree. Not foreseen: what people answer, and what the weekly cap moves to another day.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
-from bot.journey.occasions import selection_of
 from bot.journey.wording import ask
+from bot.projection import Key, Projection, way_of
 from bot.runtime import Runtime
-from bot.shelf import InForce
-from bot.store import follow_ups
-from flows import plan
-from flows.decisions import Group
-from flows.offsets import add
-from flows.program import Every, Flow, OnFestival, Program, Sample
+from bot.store import outlook
+from flows.program import Flow, Program
 from flows.resurvey import FLOW as RESURVEY
+from flows.triggers import AtLeast
 from messages.catalog import sample_values
 from messages.render import render
 from messages.sms import measure
 
+LONG = timedelta(minutes=30)
+"""From how long on it is worth saying how long a sender takes."""
+TASK, CHECK = "task", "check"
+"""Channels of what is sent to nobody: work for a person, and a look whether a minimum was reached."""
+
 
 @dataclass(frozen=True)
 class ForecastLine:
-    """So many messages of one flow on one day; `due_at` is the earliest instant, `segments` and `cost` are totals."""
+    """So many messages of one flow on one day; `due_at` is the earliest instant, `segments` and `cost` are totals.
+
+    `channel`: also `task` (somebody's work), `check` (is a minimum reached?) and nothing (only the class changes).
+    """
 
     day: date
     program_id: str
@@ -42,6 +47,11 @@ class ForecastLine:
     cost: Decimal
     due_at: datetime
     provisional: bool
+    festival: str = ""
+
+    @property
+    def is_message(self) -> bool:
+        return bool(self.template)
 
     def as_dict(self) -> dict[str, Any]:
         """One line of `huifang forecast --json`."""
@@ -70,6 +80,38 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class Load:
+    """What one channel has to carry on one day, where its senders take long for it.
+
+    `units` are segments or messages, whatever the rate counts; `takes` by all `senders` together; `open_for`: how long
+    the windows of that day are open.
+    """
+
+    day: date
+    channel: str
+    units: int
+    senders: int
+    takes: timedelta
+    open_for: timedelta
+
+    @property
+    def is_too_much(self) -> bool:
+        return self.takes > self.open_for
+
+    def as_dict(self) -> dict[str, Any]:
+        """One line of `huifang forecast --json`."""
+        return {
+            "load": self.units,
+            "day": self.day.isoformat(),
+            "channel": self.channel,
+            "senders": self.senders,
+            "minutes": minutes(self.takes),
+            "open_minutes": minutes(self.open_for),
+            "too_much": self.is_too_much,
+        }
+
+
+@dataclass(frozen=True)
 class Forecast:
     """The span from `start` on, `days` long."""
 
@@ -77,133 +119,79 @@ class Forecast:
     days: int
     lines: tuple[ForecastLine, ...]
     left_out: tuple[LeftOut, ...]
+    loads: tuple[Load, ...] = ()
+
+    def per_day(self) -> dict[date, int]:
+        """Messages of each day of the span, also of those that have none."""
+        counts = {self.start + timedelta(days=n): 0 for n in range(self.days)}
+        for line in self.lines:
+            counts[line.day] += line.count if line.is_message else 0
+        return counts
 
 
 def forecast(runtime: Runtime, days: int = 30) -> Forecast:
     """Count what is planned and what the planner will plan, day by day."""
     runtime.shelf.refresh()
-    counts: dict[tuple[str, str, date], tuple[int, datetime]] = defaultdict(
-        lambda: (0, datetime.max.replace(tzinfo=UTC))
-    )
-    start = runtime.today(runtime.shelf.in_force[0].program.zone) if runtime.shelf.in_force else runtime.today("UTC")
-    left_out: list[LeftOut] = []
+    in_force = runtime.shelf.in_force
+    start = runtime.today(in_force[0].program.zone if in_force else "UTC")
     with runtime.db.read() as session:
-        now = runtime.clock.now()
-        until = now + timedelta(days=days)
-        for day, program_id, flow_id, count, due_at in follow_ups.planned_by_day(session, now, until):
-            _count(counts, program_id, flow_id, day, count, due_at)
-        for in_force in runtime.shelf.in_force:
-            for flow in in_force.program.flows:
-                if plan.needs_anchor(flow) and not isinstance(flow.on, Sample):
-                    _count_selections(runtime, session, in_force, flow, start, days, counts)
-                left_out.extend(_left_out(session, in_force.program, flow, start))
-    lines = [
-        _line(runtime, program_id, flow, day, count, due_at)
-        for (program_id, flow, day), (count, due_at) in counts.items()
-        if count and start <= day < start + timedelta(days=days)
-    ]
-    return Forecast(
-        start, days, tuple(sorted(lines, key=lambda line: (line.day, line.program_id, line.flow))), tuple(left_out)
-    )
+        ahead = Projection(runtime, session, runtime.clock.now(), start, start + timedelta(days=days))
+        ahead.run()
+        left_out = [
+            out
+            for each in in_force
+            for flow in each.program.flows
+            for out in _left_out(runtime, session, each.program, flow, start)
+        ]
+    lines = [_line(runtime, key, count, ahead.due_at[key]) for key, count in ahead.counts.items() if _goes_out(key)]
+    lines.sort(key=lambda line: (line.day, line.program_id, line.flow, line.channel, line.festival))
+    return Forecast(start, days, tuple(lines), tuple(left_out), tuple(_loads(runtime, lines)))
 
 
-def _count(
-    counts: dict[tuple[str, str, date], tuple[int, datetime]],
-    program_id: str,
-    flow: str,
-    day: date,
-    count: int,
-    due_at: datetime,
-) -> None:
-    before, earliest = counts[program_id, flow, day]
-    counts[program_id, flow, day] = (before + count, min(earliest, due_at))
+def minutes(span: timedelta) -> int:
+    """Whole minutes, the last one begun counts."""
+    return -(-span // timedelta(minutes=1))
 
 
-def _count_selections(
-    runtime: Runtime,
-    session: Session,
-    in_force: InForce,
-    flow: Flow,
-    start: date,
-    days: int,
-    counts: dict[tuple[str, str, date], tuple[int, datetime]],
-) -> None:
-    """Count what the planner would insert on each day of the span; a chain goes on from its own nominal dates."""
-    program = in_force.program
-    seen: set[tuple[str, date | None, str]] = set()
-    step = max(1, (add(start, program.horizon) - start).days)
-    for offset in range(0, days, step):
-        today = start + timedelta(days=offset)
-        selection = selection_of(runtime, session, in_force, flow, today)
-        if selection is None:
-            continue
-        fresh = tuple(group for group in selection.groups if _key(flow, group) not in seen)
-        seen.update(_key(flow, group) for group in fresh)
-        for group, count in follow_ups.count_selection(session, program.id, replace(selection, groups=fresh), today):
-            _count(counts, program.id, flow.id, group.slot.intended_on, count, group.slot.due_at)
-            if isinstance(flow.on, Every) and count:
-                _go_on(
-                    runtime,
-                    program,
-                    flow,
-                    group.slot.nominal_on,
-                    group.zone,
-                    count,
-                    start + timedelta(days=days),
-                    counts,
-                )
+def _goes_out(key: Key) -> bool:
+    """Not what a rule keeps back: rules are texts of several words."""
+    return " " not in key.sort
 
 
-def _key(flow: Flow, group: Group) -> tuple[str, date | None, str]:
-    """What is counted once: an occasion; of a chain its first link, since `_go_on` counts the later ones."""
-    return group.zone, group.anchor, "" if isinstance(flow.on, Every) else group.occasion
-
-
-def _go_on(
-    runtime: Runtime,
-    program: Program,
-    flow: Flow,
-    nominal: date,
-    zone: str,
-    count: int,
-    end: date,
-    counts: dict[tuple[str, str, date], tuple[int, datetime]],
-) -> None:
-    """The later links of a chain, from the nominal date before (R25)."""
-    assert isinstance(flow.on, Every)
-    nominal = add(nominal, flow.on.every)
-    while nominal < end:
-        slot = plan.day_slot(program, flow, None, ZoneInfo(zone), nominal, runtime.calendar(program.region))
-        _count(counts, program.id, flow.id, slot.intended_on, count, slot.due_at)
-        nominal = add(nominal, flow.on.every)
-
-
-def _line(runtime: Runtime, program_id: str, flow_id: str, day: date, count: int, due_at: datetime) -> ForecastLine:
-    program = runtime.shelf.program(program_id).program
-    flow = None if flow_id == RESURVEY else program.flow(flow_id)
-    names = _templates_on(runtime, program, flow, day) if flow else (program.callback.resurvey.template,)
-    segments = count * _segments(runtime, program, names[0], flow) if names else 0
+def _line(runtime: Runtime, key: Key, count: int, due_at: datetime) -> ForecastLine:
+    program = runtime.shelf.program(key.program_id).program
+    flow = next((each for each in program.flows if each.id == key.flow), None)
+    template = _template(program, flow, key)
+    segments = count * _segments(runtime, program, template, flow) if template else 0
     return ForecastLine(
-        day=day,
-        program_id=program_id,
-        flow=flow_id,
-        template=names[0] if names else "",
-        channel=flow.message.channels[0] if flow and flow.message else "sms",
+        day=key.day,
+        program_id=program.id,
+        flow=key.flow,
+        template=template,
+        channel=key.sort or _of_nobody(flow),
         count=count,
         segments=segments,
         cost=Decimal(str(runtime.settings.price_per_segment)) * segments,
         due_at=due_at,
-        provisional=runtime.calendar(program.region).is_provisional(day.year),
+        provisional=runtime.calendar(program).is_provisional(key.day.year),
+        festival=key.festival,
     )
 
 
-def _templates_on(runtime: Runtime, program: Program, flow: Flow, day: date) -> tuple[str, ...]:
-    """What the flow sends on this day: a greeting in the words of that day's festival."""
-    if isinstance(flow.on, OnFestival) and flow.message:
-        for name, _ in runtime.calendar(program.region).festivals(day, day):
-            if name in flow.on.festivals:
-                return (flow.message.template.replace("{festival}", name),)
-    return flow.template_names()
+def _of_nobody(flow: Flow | None) -> str:
+    """The channel of what is sent to nobody."""
+    if flow is not None and isinstance(flow.on, AtLeast):
+        return CHECK
+    return TASK if flow is not None and flow.task else ""
+
+
+def _template(program: Program, flow: Flow | None, key: Key) -> str:
+    """What is sent: a greeting in the words of its festival; nothing for a task or a new class."""
+    if key.flow == RESURVEY:
+        return program.callback.resurvey.template
+    if flow is None or flow.message is None:
+        return ""
+    return flow.message.template.replace("{festival}", key.festival)
 
 
 def _segments(runtime: Runtime, program: Program, name: str, flow: Flow | None) -> int:
@@ -218,9 +206,43 @@ def _segments(runtime: Runtime, program: Program, name: str, flow: Flow | None) 
     return measure(render(template.body, values, template.language, program.time_zone)).segments
 
 
-def _left_out(session: Session, program: Program, flow: Flow, today: date) -> list[LeftOut]:
+# ----- who is left out, and what no sender can carry
+
+
+def _left_out(runtime: Runtime, session: Session, program: Program, flow: Flow, today: date) -> list[LeftOut]:
     if flow.message is None:
         return []
-    marketing = str(flow.purpose) == "marketing"
-    found = follow_ups.left_out(session, program.id, flow.audience, today, marketing=marketing)
+    found = outlook.left_out(session, program.id, flow.audience, today, way_of(runtime, flow))
     return [LeftOut(program.id, flow.id, because, count) for because, count in found.items() if count]
+
+
+def _loads(runtime: Runtime, lines: Sequence[ForecastLine]) -> Iterator[Load]:
+    """The days on which the senders of a channel take long for what they have to carry."""
+    by_day: dict[tuple[date, str], list[ForecastLine]] = defaultdict(list)
+    for line in lines:
+        if line.channel in runtime.channels:
+            by_day[line.day, line.channel].append(line)
+    for (day, channel), theirs in sorted(by_day.items()):
+        senders = runtime.channels[channel].senders
+        rates = [sender.per_second for sender in senders]
+        if None in rates:
+            continue
+        by_segments = senders[0].by_segments
+        units = sum(line.segments if by_segments else line.count for line in theirs)
+        takes = timedelta(seconds=units / sum(rate or 0 for rate in rates))
+        open_for = max(_open_for(runtime.shelf.program(line.program_id).program, line) for line in theirs)
+        if takes >= LONG or takes > open_for:
+            yield Load(day, channel, units, len(senders), takes, open_for)
+
+
+def _open_for(program: Program, line: ForecastLine) -> timedelta:
+    """How long messages of a line may go out that day: in the windows from when they are due on."""
+    at = line.due_at.astimezone(program.time_zone)
+    windows = (program.hard_hours,) if line.festival else program.windows
+    day = at.replace(hour=0, minute=0, second=0, microsecond=0)
+    total = timedelta()
+    for window in windows:
+        opens = day.replace(hour=window.start.hour, minute=window.start.minute)
+        closes = day.replace(hour=window.end.hour, minute=window.end.minute)
+        total += max(timedelta(), closes - max(opens, at))
+    return total

@@ -1,7 +1,5 @@
 """One line of `huifang parse`: a JSON object -> the Reading as JSON (DESIGN 9)."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -48,26 +46,3 @@ def parse_line(value: Any, number: int = 1) -> dict[str, object]:
         levels=line.levels,
     )
     return read(line.text, question).as_dict()
-
-
-def labelled_rows(path: Path) -> list[dict[str, Any]]:
-    """The rows of a file of labelled replies; InputError names the line and what is missing."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise _fault(str(path), "cannot be read as UTF-8", "check the path") from error
-    rows = []
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line)
-            missing = {"text", "lang", "question_scale", "expect", "tag"} - set(row)
-        except (ValueError, TypeError) as error:
-            raise _fault(f"line {number}", "is no JSON object", "mend it") from error
-        if missing:
-            raise _fault(f"line {number}", f"has no {', '.join(sorted(missing))}", "add it")
-        rows.append(row)
-    return rows
-
-
-def _fault(field: str, reason: str, remedy: str) -> InputError:
-    return InputError([{"field": field, "reason": reason, "remedy": remedy}])

@@ -13,6 +13,7 @@ from bot.config import Settings
 from bot.shelf import Shelf
 from bot.store.db import Database
 from flows.calendar import Calendar
+from flows.program import Program
 
 _ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"
 """Without look-alikes: people read links aloud."""
@@ -44,13 +45,14 @@ class Runtime:
     channels: Mapping[str, Channel]
     shelf: Shelf
     dice: Dice = field(default_factory=Dice)
-    calendars: dict[str, Calendar] = field(default_factory=dict)
+    calendars: dict[tuple[str, tuple[str, ...]], Calendar] = field(default_factory=dict)
 
-    def calendar(self, region: str) -> Calendar:
-        """The calendar of off days of a region."""
-        if region not in self.calendars:
-            self.calendars[region] = Calendar(region)
-        return self.calendars[region]
+    def calendar(self, program: Program) -> Calendar:
+        """The calendar of off days of a program: of its region, with its own workweek."""
+        known = program.region, program.workweek
+        if known not in self.calendars:
+            self.calendars[known] = program.calendar()
+        return self.calendars[known]
 
     def today(self, zone: str) -> date:
         """The present date in a zone."""

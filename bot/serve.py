@@ -19,6 +19,7 @@ from bot.listening import listen
 from bot.logs import configure_logs
 from bot.runtime import Runtime
 from bot.web.server import make_app
+from messages.reading.warm import warm
 
 log = structlog.get_logger()
 UPDATES_PATH = "/hooks/telegram"
@@ -29,6 +30,7 @@ async def serve_forever(settings: Settings) -> None:
     listening_at = listen(settings.host, settings.port, "HUIFANG_PORT")
     configure_logs(settings.log_level)
     runtime = await asyncio.to_thread(open_runtime, settings)
+    await asyncio.to_thread(warm)  # else the first reply would hold up the web for half a second
     app = make_app(runtime)
     config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=5)
     programs = [each.program.id for each in runtime.shelf.in_force]

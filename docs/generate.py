@@ -1,49 +1,64 @@
 """Writes the parts of the documentation that the code already knows: `python docs/generate.py`.
 
-docs/programs.md    the reference of the program language, from the models of `flows/program.py`
+docs/programs.md    the reference of the program language, from the models of `flows/`: program, triggers, actions
 docs/marketers.md   the table of variables between its two marks, from `messages/render.py`
+docs/schema/        the JSON Schema of programs, for editors, as `huifang schema` prints it
 
-`tests/rules/test_docs.py` holds both equal to what this prints, and reads every example below as a program would.
+`tests/rules/test_docs.py` holds all of them equal to what this prints, and reads every example below as a
+program would.
 """
 
 import re
 import types
 from collections.abc import Iterator, Mapping
-from datetime import time
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from flows import actions, fields, triggers
 from flows import program as language
 from flows.audience import MEASURES, All
 from flows.calendar import Festival
-from flows.offsets import Offset
-from flows.program import PERIOD_MONTHS, Part, Program
-from flows.windows import TimeWindow
+from flows.fields import PERIOD_MONTHS, Part
+from flows.program import Program
+from flows.schema import as_written, schema_text
 from messages.render import VARIABLES
 
 DOCS = Path(__file__).parent
+SCHEMA = DOCS / "schema" / "program.schema.json"
 BEGIN, END = "<!-- variables: python docs/generate.py -->", "<!-- end of variables -->"
 
 SECTIONS: tuple[tuple[type[Part], str, str], ...] = (
     (Program, "The program", "The whole file. Fields may stand in any order."),
     (language.OffDays, "off_days", "Stands in the program, and in a flow or a re-survey that differs."),
     (language.Classes, "classes", "A class belongs to a program, not to a customer."),
+    (language.ClassRule, "rules", "A list in `classes`."),
     (language.Activity, "activity", "The measures are `activity_count`, `activity_total` and `days_since_activity`."),
     (language.EventType, "events", "`events` maps the name of an event to its fields."),
+    (language.ContactKind, "contacts", "`contacts` maps the name of a kind, such as `call`, to its fields."),
+    (language.MatterKind, "matters", "`matters` maps the name of a kind to its dates."),
     (language.Survey, "surveys", "`surveys` maps an id to its questions."),
     (language.Question, "questions", "In the order in which they are asked."),
     (language.Flow, "flows", "A list. Each flow is one rule: when, to whom, what."),
-    (language.AfterEvent, "on: event", "`after`, `deadline` and `same_day` of the flow count from it."),
-    (language.OnSilence, "on: silence", "The activity is the event that the program's `activity` names."),
-    (language.Every, "on: every", "A customer of another class begins anew."),
-    (language.Sample, "on: every + sample", "`after` of the flow counts from the first day of the period."),
-    (language.OnFestival, "on: festivals", "Off days do not move a greeting."),
-    (language.Unanswered, "on: unanswered", "The reminder goes on with the same survey, before it closes."),
-    (language.MessageAction, "message", "It stands in a flow."),
+    (triggers.AfterEvent, "on: event", "`after`, `deadline` and `same_day` of the flow count from it."),
+    (triggers.OnSilence, "on: silence", "The activity is the event that the program's `activity` names."),
+    (triggers.Every, "on: every", "A customer of another class begins anew."),
+    (triggers.SeasonRule, "seasons", "A list in a trigger that comes again."),
+    (triggers.OnDate, "on: date", "`before` or `after` of the flow says how far from it."),
+    (triggers.OnFestival, "on: festivals", "Off days do not move a greeting."),
+    (triggers.OnMilestone, "on: milestones", "`before` or `after` of the flow says how far from it."),
+    (triggers.FirstWorkdays, "on: first_workdays", "What the last of them has not seen expires."),
+    (triggers.Sample, "on: every + sample", "`after` of the flow counts from the first day of the period."),
+    (triggers.Wave, "on: waves", "A week without a workday has no wave, and the trail says so."),
+    (triggers.Round, "on: round", "Without `sample` and `share` everybody who is meant is asked."),
+    (triggers.AtLeast, "on: at_least", "Each is told with the flow's task."),
+    (triggers.Unanswered, "on: unanswered", "The reminder goes on with the same survey, before it closes."),
+    (actions.MessageAction, "message", "It stands in a flow."),
+    (actions.TaskAction, "task", "It stands in a flow, in a quota, and in `replies` as `suggestion`."),
+    (language.Quota, "quotas", "A list. Each is closed on the first workday after its period."),
     (language.Replies, "replies", "Every field may be left out."),
     (language.Low, "low", "It stands in `replies`."),
     (language.Alert, "alerts", "`alerts` maps a flag to its words and roles."),
@@ -68,22 +83,30 @@ MEANINGS: Mapping[tuple[str, str], str] = {
     ("Program", "activity"): "the event that the measures count",
     ("Program", "attributes"): "attributes of customers that audiences may ask for, and their kinds",
     ("Program", "events"): "what can happen",
+    ("Program", "contacts"): "contacts that staff log",
+    ("Program", "matters"): "contracts, vehicles and the like, which a customer may have several of",
     ("Program", "surveys"): "what can be asked",
     ("Program", "flows"): "the rules",
+    ("Program", "quotas"): "what a period must have reached",
     ("Program", "replies"): "what follows a reply",
     ("Program", "callback"): "how somebody calls back",
     ("Program", "cap"): "at most so many automatic messages to one customer",
     ("Program", "greeting_at"): "local time of festival greetings",
+    ("ClassRule", "class"): "one of the `names`",
     ("Survey", "questions"): "at least one, and at least one with a scale that measures",
     ("Question", "id"): "name of the question",
     ("OnSilence", "silence"): "how long",
     ("Every", "every"): "how often",
-    ("OnFestival", "festivals"): "which ones; the template's name may hold {festival}",
+    ("SeasonRule", "every"): "how often in this part of the year",
+    ("FirstWorkdays", "first_workdays"): "how many",
     ("Flow", "id"): "name of the flow; `resurvey` is taken",
-    ("Flow", "on"): "the trigger: one of the six forms below",
-    ("Flow", "message"): "what it sends; a flow without one only sets a class",
+    ("Flow", "on"): "the trigger: one of the forms below",
+    ("Flow", "message"): "what it sends",
+    ("Flow", "task"): "what a person does; a flow has a message, a task, both, or only sets a class",
     ("MessageAction", "template"): "name of the template; {festival} stands for the festival",
     ("MessageAction", "purpose"): "greeting, marketing, survey or service: decides consent and caps",
+    ("Quota", "id"): "name of the quota",
+    ("Quota", "period"): "calendar period that is counted",
     ("Replies", "low"): "who counts as unhappy",
     ("Replies", "thanks_satisfied"): "template: thanks above the neutral level",
     ("Replies", "thanks_neutral"): "template: thanks up to the neutral level",
@@ -101,6 +124,22 @@ MEANINGS: Mapping[tuple[str, str], str] = {
 }
 """What a field means, where the model does not say it itself."""
 
+COMES_AGAIN: Mapping[str, str] = {
+    "seasons": "[{from: 04-01, to: 10-31, every: 7d}]",
+    "contacts": "[call, visit]",
+    "until": "machine.guaranteed_until",
+}
+"""Examples of the fields of whatever comes again."""
+
+IS_DRAWN: Mapping[str, str] = {"sample": "10", "share": "30%", "not_again_within": "90d"}
+"""Examples of the fields of whatever is drawn by lot."""
+
+KINDS: Mapping[tuple[str, str], str] = {
+    ("EventType", "sets"): "attribute or date: text",
+    ("AtLeast", "each"): "`customer` or `staff`",
+}
+"""The kind of a field, where its type alone does not tell it."""
+
 EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "Program": {
         "id": "coffee_club",
@@ -111,6 +150,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "company_phone": "400-000-0199",
         "zone": "Europe/Berlin",
         "region": "DE-BY",
+        "workweek": "[mon, tue, wed, thu, fri, sat]",
         "language": "en",
         "active_from": "2026-01-01",
         "hard_hours": '"08:00-21:00"',
@@ -119,9 +159,16 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "classes": "{names: [member, guest], default: guest}",
         "activity": "{event: visit, amount: paid}",
         "attributes": "{city: text, birthday: date}",
+        "persons": "[owner, barista]",
+        "responsible": "2",
         "events": "{visit: {name: {en: Visit}}}",
+        "contacts": "{call: {name: {en: Call}}}",
+        "matters": "{machine: {name: {en: Machine}, dates: [guaranteed_until]}}",
+        "milestones": "{opening: {en: A new shop opens}}",
+        "days": "{anniversary: 10-18}",
         "surveys": '{visit: {questions: [{id: overall, scale: 1-5, text: {en: "How was it?"}}]}}',
         "flows": "[{id: thanks, on: {event: visit}, after: 1d, message: {template: visit}}]",
+        "quotas": "[{id: asked, rate: follow_up, target: 80%}]",
         "replies": "{low: {level: 2}, neutral_level: 3}",
         "callback": "{owner: host, sla: 24h, ladder: [{at: 0%, role: host}], resurvey: {survey: visit}}",
         "cap": "{messages: 2, days: 7}",
@@ -130,9 +177,27 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "assumptions": "[asked one day after the visit]",
     },
     "OffDays": {"weekend": "send", "holiday": "defer", "advance": "true"},
-    "Classes": {"names": "[member, guest]", "default": "guest"},
+    "Classes": {
+        "names": "[member, guest]",
+        "default": "guest",
+        "rules": "[{class: member, where: activity_total >= 500}]",
+        "every": "month",
+    },
+    "ClassRule": {"class": "member", "where": "activity_total >= 500 and days_since_activity <= 90"},
     "Activity": {"event": "visit", "amount": "paid"},
-    "EventType": {"name": "{zh: 到店, en: Visit}", "fields": "{drink: text, paid: number}", "item": "drink"},
+    "EventType": {
+        "name": "{zh: 到店, en: Visit}",
+        "fields": "{drink: text, paid: number, next_service: date}",
+        "sets": "{favourite: drink, machine.serviced_on: next_service}",
+        "item": "drink",
+    },
+    "ContactKind": {
+        "name": "{zh: 拜访, en: Visit}",
+        "fields": "{topic: text, business: flag, next_step: text}",
+        "required": "[topic, next_step]",
+        "counts": "not business",
+    },
+    "MatterKind": {"name": "{zh: 咖啡机, en: Machine}", "dates": "[guaranteed_until, serviced_on]"},
     "Survey": {
         "questions": '[{id: overall, scale: 1-5, text: {en: "How was it?"}}]',
         "ask": "1",
@@ -152,6 +217,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "on": "{event: visit}",
         "audience": "class == 'member' and activity_count >= 3",
         "after": "1d",
+        "before": "30d",
         "after_field": "days",
         "same_day": "true",
         "deadline": "10d",
@@ -161,18 +227,73 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "exempt_from_cap": "true",
         "set_class": "member",
         "message": "{template: visit, purpose: survey, survey: visit}",
+        "task": "{kind: call, name: {en: Call the guest}, role: host}",
     },
-    "AfterEvent": {"event": "visit", "where": "paid >= 100 and not refunded"},
+    "AfterEvent": {
+        "event": "visit",
+        "where": "paid >= 100 and not refunded",
+        "share": "30%",
+        "every": "1q",
+        **COMES_AGAIN,
+    },
     "OnSilence": {"silence": "6mo"},
-    "Every": {"every": "1mo"},
-    "Sample": {"every": "1hy", "sample": "10", "not_again_within": "90d"},
-    "OnFestival": {"festivals": "[new_year, mid_autumn]"},
+    "Every": {"every": "1mo", **COMES_AGAIN},
+    "SeasonRule": {"from": "04-01", "to": "10-31", "every": "7d"},
+    "OnDate": {"date": "machine.guaranteed_until"},
+    "OnMilestone": {"milestones": "[opening]"},
+    "FirstWorkdays": {"first_workdays": "3", "from": "mon"},
+    "Sample": {"every": "1hy", **IS_DRAWN},
+    "Wave": {
+        "waves": "[mon, wed, fri]",
+        "at_least": "2",
+        "event": "parcel_signed",
+        "where": "not returned",
+        "within": "7d",
+        **IS_DRAWN,
+    },
+    "Round": {"round": "1hy", "start": "2027-05-10", "smallest_share": "30%", **IS_DRAWN},
+    "AtLeast": {
+        "at_least": "2",
+        "of": "[call, visit]",
+        "per": "week",
+        "each": "staff",
+        "remind_on": "[fri, sat]",
+        "remind_day": "25",
+        "remind_before": "14d",
+    },
+    "OnFestival": {"festivals": "[new_year, mid_autumn, anniversary]"},
     "Unanswered": {"unanswered": "after_visit"},
     "MessageAction": {
         "template": "greeting/{festival}",
         "purpose": "survey",
         "survey": "visit",
         "channels": "[sms, telegram]",
+        "to": "[owner, barista]",
+    },
+    "TaskAction": {
+        "kind": "call",
+        "name": "{zh: 致电客户, en: Call the guest}",
+        "role": "host",
+        "superior": "manager",
+        "within": "2d",
+        "workdays": "1",
+        "month_end": "true",
+        "at": '"17:00"',
+        "fields": "{topic: text, next_step: text, order: number}",
+        "required": "[topic, next_step]",
+        "counts_as": "call",
+    },
+    "Quota": {
+        "id": "visits_asked",
+        "name": "{zh: 到店回访率, en: Visits asked about}",
+        "rate": "follow_up",
+        "of": "[after_visit]",
+        "by": "class",
+        "target": "80%",
+        "period": "month",
+        "reached": "answered",
+        "penalty_per": "5%",
+        "task": "{kind: call, name: {en: Call the guest}, role: host}",
     },
     "Replies": {
         "low": "{level: 2, points: 60}",
@@ -183,6 +304,8 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "ask_details": "apology_detail",
         "alerts": "{medical: {words: {en: [bleeding]}, ping: [doctor]}}",
         "topics": "{service: [staff, rude, 态度], price: [expensive, 太贵]}",
+        "annoyed": "{zh: [太频繁, 别老打电话], en: [too often]}",
+        "suggestion": "{kind: visit, name: {en: Talk it over}, role: host, workdays: 10}",
     },
     "Low": {"level": "2", "points": "60"},
     "Alert": {"words": "{zh: [出血], en: [bleeding]}", "ping": "[doctor, manager]"},
@@ -222,6 +345,8 @@ KNOWN: Mapping[str, str] = {
     "event_on": "after an event",
     "item": "after an event whose type names an `item`",
     "ticket_id": "for a ticket",
+    "task_id": "in a notice about a task",
+    "task_name": "in a notice about a task",
     "staff_name": "in a ping, once somebody holds the ticket",
     "customer_phone_masked": "in a ping",
     "reply_text": "for a ticket",
@@ -242,7 +367,8 @@ One program is one industry's policy, as one YAML file. This page is made from `
 To learn by doing, begin with [your first program](your-first-program.md). The shipped programs are good examples:
 `flows/programs/retail_aftersales.yaml`, `auto_repair.yaml` and `hospital.yaml`.
 
-    huifang check my_program.yaml      every fault, with file, line, field and remedy
+    huifang check my_program.yaml      every fault and warning, with file, line, field and remedy
+    huifang schema                     the JSON Schema for editors, as in `docs/schema/program.schema.json`
     huifang rehearse my_scenario.yaml  live through it in simulated time
 
 An unknown field is an error, never ignored. Editing a file makes a new version at the next start; what is already
@@ -256,6 +382,9 @@ planned stays under the version that planned it.
   months and keep the local time of day. 31 August + 1mo is 30 September.
 - **interval**: an offset of at least a day.
 - **period**: PERIODS, a calendar period.
+- **weekday**: WEEKDAYS.
+- **share**: `80%`, compared exactly.
+- **day of the year**: `04-01`, month and day.
 - **window**: `"09:00-12:00"`, local time, open at its start and closed at its end; `24:00` may end it.
 - **predicate**: `class == 'vip' and activity_total >= 100`.
 
@@ -288,16 +417,19 @@ Who opted out gets none of the four. `reply` and `staff` are for answers and pin
 
 
 def main() -> None:
-    """Write both pages."""
+    """Write both pages and the schema."""
     (DOCS / "programs.md").write_text(programs_page(), encoding="utf-8")
     marketers = DOCS / "marketers.md"
     marketers.write_text(with_variables(marketers.read_text(encoding="utf-8")), encoding="utf-8")
+    SCHEMA.parent.mkdir(exist_ok=True)
+    SCHEMA.write_text(schema_text(), encoding="utf-8")
 
 
 def programs_page() -> str:
     """docs/programs.md."""
     head = (
         HEAD.replace("PERIODS", " ".join(f"`{period}`" for period in PERIOD_MONTHS))
+        .replace("WEEKDAYS", " ".join(f"`{day}`" for day in fields.WEEKDAYS))
         .replace("MEASURES", ", ".join(f"`{name}`" for name in MEASURES))
         .replace("FESTIVALS", ", ".join(f"`{name}`" for name in Festival))
     )
@@ -312,7 +444,7 @@ def _section(model: type[Part], title: str, lead: str) -> Iterator[str]:
     for name, field, hint in fields_of(model):
         cells = (
             f"`{name}`",
-            _kind(hint),
+            KINDS.get((model.__name__, name)) or _kind(hint),
             _default(field),
             f"`{name}: {EXAMPLES[model.__name__][name]}`",
             meaning_of(model, name, field),
@@ -322,10 +454,12 @@ def _section(model: type[Part], title: str, lead: str) -> Iterator[str]:
 
 
 def fields_of(model: type[Part]) -> Iterator[tuple[str, FieldInfo, Any]]:
-    """(name, field, its type as written) of a model."""
+    """(name in YAML, field, its type as written) of a model: its own fields, then those that it shares with others."""
     hints = get_type_hints(model, include_extras=True)
-    for name, field in model.model_fields.items():
-        yield name, field, hints[name]
+    own = [name for name in model.model_fields if name in model.__annotations__]
+    for name in dict.fromkeys([*own, *model.model_fields]):
+        field = model.model_fields[name]
+        yield field.alias or name, field, hints[name]
 
 
 def meaning_of(model: type[Part], name: str, field: FieldInfo) -> str:
@@ -334,20 +468,23 @@ def meaning_of(model: type[Part], name: str, field: FieldInfo) -> str:
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"\s*\((R\d+[^)]*|A)\)", "", text)
+    return re.sub(r"\s*\((R\d+[^)]*|rules? \d+[^)]*|A)\)", "", text)
 
 
 def _kinds() -> list[tuple[Any, str]]:
     """Types that have a name of their own on this page; compared, since not all of them can be hashed."""
     return [
-        (language.OffsetField, "offset"),
-        (language.IntervalField, "interval"),
-        (language.PeriodField, "period"),
-        (language.PredicateField, "predicate"),
-        (language.WindowField, "window"),
-        (language.WindowsField, "list of windows"),
-        (language.TimeField, "time of day"),
-        (language.Words, "language: text"),
+        (fields.OffsetField, "offset"),
+        (fields.IntervalField, "interval"),
+        (fields.PeriodField, "period"),
+        (fields.PredicateField, "predicate"),
+        (fields.WindowField, "window"),
+        (fields.WindowsField, "list of windows"),
+        (fields.TimeField, "time of day"),
+        (fields.MonthDayField, "day of the year"),
+        (fields.ShareField, "share"),
+        (fields.WeekdayField, "weekday"),
+        (fields.Words, "language: text"),
     ]
 
 
@@ -357,6 +494,8 @@ def _kind(hint: Any) -> str:
         if hint == known:
             return words
     origin, arguments = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        return _kind(arguments[0])
     if origin in (Union, types.UnionType):
         parts = [part for part in arguments if part is not type(None)]
         if len(parts) > 1:
@@ -389,23 +528,16 @@ def _default(field: FieldInfo) -> str:
 
 def _yaml(value: Any) -> str:
     """A default as one would write it."""
-    match value:
-        case bool():
-            return str(value).lower()
-        case All(parts=()):
-            return "everybody"
-        case StrEnum() | Offset():
-            return str(value)
-        case TimeWindow():
-            return f'"{value}"'
-        case time():
-            return f'"{value:%H:%M}"'
-        case Part():
-            return f"{{{', '.join(f'{name}: {_yaml(each)}' for name, each in value if each not in (None, (), {}))}}}"
-        case tuple():
-            return f"[{', '.join(_yaml(each) for each in value)}]"
-        case _:
-            return str(value)
+    if isinstance(value, All):
+        return "everybody"
+    if isinstance(value, Part):
+        return f"{{{', '.join(f'{name}: {_yaml(each)}' for name, each in value if each not in (None, (), {}))}}}"
+    if isinstance(value, tuple):
+        return f"[{', '.join(_yaml(each) for each in value)}]"
+    written = as_written(value)
+    if isinstance(written, bool):
+        return str(written).lower()
+    return f'"{written}"' if isinstance(written, str) and ":" in written else str(written)
 
 
 # ----- variables

@@ -125,10 +125,13 @@ class Calendar:
             day = self._workday_from(day + step, step)
         return day
 
-    def first_workdays(self, year: int, month: int, n: int) -> tuple[date, ...]:
-        """The first n workdays from the first of the month on, make-up workdays included (R33)."""
+    def first_workdays(self, year: int, month: int, n: int, weekday: int | None = None) -> tuple[date, ...]:
+        """The first n workdays of a month from its first on, or from its first such weekday (Monday: 0), make-up
+        workdays included (R33, R196)."""
         found: list[date] = []
         before = date(year, month, 1) - DAY
+        if weekday is not None:
+            before += (weekday - date(year, month, 1).weekday()) % 7 * DAY
         while len(found) < n:
             before = self.next_workday(before)
             found.append(before)

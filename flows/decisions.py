@@ -31,26 +31,54 @@ class PlanFollowUp:
 
 
 @dataclass(frozen=True)
+class CountsFrom:
+    """Which date of a customer a set-based flow counts from: the anchor of its groups.
+
+    none: the calendar alone. activity: the last one. chain: the nominal date before, at first the day the class began.
+    attribute: that date of the customer. matter: that date of each matter of a kind.
+    """
+
+    kind: Literal["none", "activity", "chain", "attribute", "matter"]
+    field: str = ""
+    matter: str = ""
+
+
+@dataclass(frozen=True)
 class Group:
-    """The members of a Selection who share a zone and an anchor date, and therefore one occasion and one slot."""
+    """The members of a Selection who share a zone and an anchor date, and therefore one occasion and one slot.
+
+    `annoyed`: only those who showed annoyance, or only the others (R83). `enrolled_by`: only who was of the class by
+    this day. `quiet_since`: only whom no event of the Selection's `stops_on` reached since this instant.
+    """
 
     zone: str
     anchor: date | None
     occasion: str
     slot: Slot
+    annoyed: bool | None = None
+    enrolled_by: date | None = None
+    quiet_since: datetime | None = None
+    count: int = 0
+    """How many at most, as the anchors were counted; 0: not counted."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Many follow-ups at once: who (a predicate), on which occasion, and when for each group."""
+    """Many follow-ups at once: who (a predicate), on which occasion, and when for each group.
+
+    `to`: one for each contact person of these roles. `until`: nothing comes after this date of the customer, or of
+    the last of its matters.
+    """
 
     flow: str
     audience: Predicate
     groups: tuple[Group, ...]
     purpose: Purpose
     because: str
-    counts_from: Literal["none", "activity", "class"] = "none"
-    """What the anchor of a group is: nothing, the last activity, or the chain since the class began."""
+    counts_from: CountsFrom = CountsFrom("none")
+    to: tuple[str, ...] = ()
+    stops_on: tuple[str, ...] = ()
+    until: CountsFrom | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +118,14 @@ class BookAnswer:
 
 
 @dataclass(frozen=True)
+class NoteLate:
+    """What came after the survey had closed: told in the trail, and left out of every rate (R58)."""
+
+    reading: Reading
+    because: str
+
+
+@dataclass(frozen=True)
 class KeepComment:
     """Free text about the experience, kept beside the score."""
 
@@ -103,6 +139,18 @@ class AskQuestion:
 
     question: str
     because: str
+
+
+@dataclass(frozen=True)
+class AskLater:
+    """Ask the open question once more, later; once for each survey.
+
+    `told`: the customer named the time, and hears that it is noted.
+    """
+
+    slot: Slot
+    because: str
+    told: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,13 +216,16 @@ class OpenTicket:
     topic: str | None = None
     urgent: bool = False
     flags: tuple[str, ...] = ()
+    wished_at: datetime | None = None
+    """When the customer asked to be called."""
 
 
 @dataclass(frozen=True)
 class AddToTicket:
-    """Words that belong to a ticket which is open already."""
+    """Words that belong to a ticket which is open already; with a time for the call where they name one."""
 
     because: str
+    wished_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -195,6 +246,7 @@ class NextRound:
     call_before: datetime
     pings: tuple[PlannedPing, ...]
     because: str
+    wished_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -210,6 +262,13 @@ class HoldForPerson:
 
 
 @dataclass(frozen=True)
+class NoteAnnoyance:
+    """The customer is annoyed by our contacts: half as often from now on, and no calls (R83)."""
+
+    because: str
+
+
+@dataclass(frozen=True)
 class Ignore:
     because: str
 
@@ -220,8 +279,10 @@ Decision = (
     | Missed
     | SetClass
     | BookAnswer
+    | NoteLate
     | KeepComment
     | AskQuestion
+    | AskLater
     | Clarify
     | Say
     | MoveSurvey
@@ -234,6 +295,7 @@ Decision = (
     | NextRound
     | CloseTicket
     | HoldForPerson
+    | NoteAnnoyance
     | Ignore
 )
 """What is decided about one customer."""

@@ -1,84 +1,40 @@
 """The shape of a program: one industry's policy as frozen values. `flows/load.py` makes it from YAML.
 
 Every number of a policy stands here as a field that YAML fills; none stands in code. Fields carry a description
-because the reference page and the editors' JSON Schema are generated from this file.
+because the reference page and the editors' JSON Schema are generated from this file, `triggers.py` and `actions.py`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, time
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator
+from pydantic import Field
 
-from flows.audience import EVERYBODY, Predicate, parse_predicate
-from flows.errors import PredicateError
+from flows.actions import FieldKind, MessageAction, TaskAction
+from flows.audience import EVERYBODY
+from flows.calendar import Calendar
+from flows.fields import (
+    WEEKDAYS,
+    IntervalField,
+    MonthDayField,
+    OffsetField,
+    Part,
+    PredicateField,
+    ShareField,
+    TimeField,
+    WeekdayField,
+    WindowField,
+    WindowsField,
+    Words,
+)
 from flows.offsets import Offset, parse_offset
-from flows.windows import OffDay, Permits, TimeWindow, Windows, parse_windows
+from flows.promises import Period
+from flows.triggers import OnFestival, Trigger
+from flows.windows import OffDay, Permits, Windows, parse_windows
 from messages.catalog import Purpose
 from messages.reading import Scale
-
-Words = Mapping[str, str]
-"""One text in several languages: language code -> text."""
-
-
-def _read_as(read: Callable[[str], Any], example: str) -> PlainValidator:
-    """A field that YAML writes as one text; already read values pass through."""
-
-    def validate(value: object) -> object:
-        if isinstance(value, str):
-            try:
-                return read(value)
-            except PredicateError as error:
-                raise ValueError(str(error)) from error
-        if value is None or isinstance(value, bool | int | float | dict | list):
-            raise ValueError(f"write it as a text such as {example}")
-        return value
-
-    return PlainValidator(validate, json_schema_input_type=str)
-
-
-def _windows(value: object) -> object:
-    if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return parse_windows(value)
-    if isinstance(value, tuple):
-        return value
-    raise ValueError('write windows as a list such as ["09:00-12:00", "14:00-18:00"]')
-
-
-def _interval(text: str) -> Offset:
-    offset = parse_offset(text)
-    if offset.is_time or offset.amount < 1:
-        raise ValueError(f"{text!r} is no interval; write at least a day, such as '1d', '2w' or '1mo'")
-    return offset
-
-
-PERIOD_MONTHS: Mapping[str, int] = {"1mo": 1, "1q": 3, "1hy": 6, "1y": 12}
-"""The calendar periods that a sample may be drawn in, and their months."""
-
-
-def _period(text: str) -> Offset:
-    if text.strip() not in PERIOD_MONTHS:
-        raise ValueError(f"{text!r} is no calendar period; write one of {', '.join(PERIOD_MONTHS)}")
-    return parse_offset(text)
-
-
-OffsetField = Annotated[Offset, _read_as(parse_offset, "7d")]
-IntervalField = Annotated[Offset, _read_as(_interval, "1mo")]
-PeriodField = Annotated[Offset, _read_as(_period, "1hy")]
-PredicateField = Annotated[Predicate, _read_as(parse_predicate, "class == 'vip'")]
-WindowField = Annotated[TimeWindow, _read_as(lambda text: parse_windows([text])[0], "09:00-20:00")]
-WindowsField = Annotated[tuple[TimeWindow, ...], PlainValidator(_windows, json_schema_input_type=list[str])]
-TimeField = Annotated[time, _read_as(time.fromisoformat, "10:00")]
-
-
-class Part(BaseModel):
-    """A frozen piece of a program; an unknown field is an error, never ignored."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", arbitrary_types_allowed=True, ignored_types=(cached_property,)
-    )
 
 
 class OffDays(Part):
@@ -89,11 +45,20 @@ class OffDays(Part):
     advance: bool = Field(False, description="move to the previous permitted day instead of the next")
 
 
+class ClassRule(Part):
+    """Who belongs to a class by what was measured; the first rule that holds decides (R4)."""
+
+    class_: str = Field(alias="class")
+    where: PredicateField = Field(description="predicate over measures and attributes")
+
+
 class Classes(Part):
     """Classes of customers; at most one per program (R3)."""
 
     names: tuple[str, ...] = Field((), description="the classes that exist")
     default: str | None = Field(None, description="the class of a customer who comes without one")
+    rules: tuple[ClassRule, ...] = Field((), description="computed anew once a period; nobody's rule: class unchanged")
+    every: Period = Field(Period.MONTH, description="how often the rules are looked at, on the first workday")
 
 
 class Activity(Part):
@@ -107,10 +72,49 @@ class EventType(Part):
     """Something that can happen to a customer (R14)."""
 
     name: Words = Field(description="what staff read")
-    fields: Mapping[str, Literal["number", "text", "flag", "date"]] = Field(
-        default_factory=dict, description="fields of its data; others are refused"
+    fields: Mapping[str, FieldKind] = Field(default_factory=dict, description="fields of its data; others are refused")
+    sets: Mapping[str, str] = Field(
+        default_factory=dict,
+        description="attribute, kind.date or kind.state of its matter -> the field that says its new value (R11, R20); "
+        "'=word' is the word itself, 'at' the event's own day",
     )
     item: str | None = Field(None, description="field that says what it was about, in messages: {{ item }}")
+
+
+class ContactKind(Part):
+    """A contact that staff log, or that comes from another system: a call, a visit, a letter (R26, R27, R198)."""
+
+    name: Words = Field(description="what staff read")
+    fields: Mapping[str, FieldKind] = Field(default_factory=dict, description="what is noted of it; others are refused")
+    required: tuple[str, ...] = Field((), description="fields without which it is kept, but does not count")
+    counts: PredicateField = Field(EVERYBODY, description="predicate over its fields: whether it counts at all")
+
+
+class MatterKind(Part):
+    """A contract, vehicle, invoice, order or project: a customer may have several, each with its own dates."""
+
+    name: Words = Field(description="what staff read")
+    dates: tuple[str, ...] = Field((), description="its dates, as triggers name them: kind.date; closed: none counts")
+
+
+class Quota(Part):
+    """What a period must have reached, compared exactly (R63, R64)."""
+
+    id: str
+    name: Words = Field(default_factory=dict, description="what staff read; none: the id")
+    rate: Literal["follow_up", "collection", "issue", "handling"] = Field(
+        description="follow_up: contacted of eligible; collection: returned of sent; issue: sent of population; "
+        "handling: closed of raised"
+    )
+    of: tuple[str, ...] = Field((), description="flows that it counts; none: all of the program")
+    by: Literal["class"] | None = Field(None, description="class: each class by itself")
+    target: ShareField = Field(description="at least this share: 80%")
+    period: Period = Period.MONTH
+    reached: Literal["answered", "delivered", "attempted"] = Field(
+        "answered", description="what counts as contacted (R75); a call that a person recorded always does"
+    )
+    penalty_per: ShareField | None = Field(None, description="one point off for each full share below: 5%")
+    task: TaskAction | None = Field(None, description="drawn for as many as are missing at the period's end (R70)")
 
 
 class Question(Part):
@@ -143,61 +147,6 @@ class Survey(Part):
         return self.questions[: self.ask]
 
 
-class AfterEvent(Part):
-    """Fires once for each event of a type."""
-
-    event: str = Field(description="event type")
-    where: PredicateField = Field(EVERYBODY, description="predicate over the event's data and the customer")
-
-
-class OnSilence(Part):
-    """Fires once when no activity came for so long (R7); counts from the last activity."""
-
-    silence: IntervalField
-
-
-class Every(Part):
-    """Fires again and again; counts from the nominal date before (R25), at first from the day the class began."""
-
-    every: IntervalField
-
-
-class OnFestival(Part):
-    """Fires at each of these festivals, at the greeting time, on the day itself (R41)."""
-
-    festivals: tuple[str, ...]
-
-
-class Unanswered(Part):
-    """Fires once when the survey of another flow was sent and is still silent (R71)."""
-
-    unanswered: str = Field(description="id of the flow whose survey is reminded")
-
-
-class Sample(Part):
-    """Fires on the first permitted day of each period for a random sample (R66, R68)."""
-
-    every: PeriodField = Field(description="period: 1mo, 1q, 1hy, 1y")
-    sample: int = Field(ge=1, description="members of the sample; fewer customers: all of them and a notice")
-    not_again_within: IntervalField = Field(
-        parse_offset("30d"), description="nobody is sampled twice in this time (R69)"
-    )
-
-
-Trigger = AfterEvent | OnSilence | Sample | Every | OnFestival | Unanswered
-
-
-class MessageAction(Part):
-    """One message to the customer, with or without a survey."""
-
-    template: str
-    purpose: Purpose = Purpose.SERVICE
-    survey: str | None = Field(None, description="id of the survey it opens")
-    channels: tuple[str, ...] = Field(
-        ("sms",), description="in order; the first that the customer has and allows (R92)"
-    )
-
-
 class Flow(Part):
     """One rule of a program: trigger, timing, audience, action."""
 
@@ -207,6 +156,7 @@ class Flow(Part):
         EVERYBODY, description="who is meant: a predicate over class, measures, attributes"
     )
     after: OffsetField = Field(parse_offset("0d"), description="offset from the trigger's date: 7d, 1mo, 2h")
+    before: OffsetField | None = Field(None, description="instead: so long before a date or a milestone")
     after_field: str | None = Field(None, description="field of the event with a number of days, instead of `after`")
     same_day: bool = Field(False, description="send on the event day itself, two hours later, within hard hours (R31)")
     deadline: OffsetField | None = Field(None, description="within N of the event: a hard limit (R24)")
@@ -218,6 +168,7 @@ class Flow(Part):
     exempt_from_cap: bool = Field(False, description="does not count for the weekly cap (R82)")
     set_class: str | None = Field(None, description="the customer's class once this fires")
     message: MessageAction | None = None
+    task: TaskAction | None = None
 
     def template_names(self) -> tuple[str, ...]:
         """The templates it may send; `{festival}` in a name stands for each of its festivals."""
@@ -260,6 +211,11 @@ class Replies(Part):
     topics: Mapping[str, tuple[str, ...]] = Field(
         default_factory=dict, description="topic -> words that name it (R119)"
     )
+    annoyed: Mapping[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="language -> words of annoyance with us: half as often from then on, no calls (R83)",
+    )
+    suggestion: TaskAction | None = Field(None, description="what a suggestion without a complaint calls for")
 
 
 class Rung(Part):
@@ -318,6 +274,9 @@ class Program(Part):
     company_phone: str = ""
     zone: str = Field("Asia/Shanghai", description="IANA zone of customers who state none")
     region: str = Field("CN", description="calendar of off days")
+    workweek: tuple[WeekdayField, ...] = Field(
+        ("mon", "tue", "wed", "thu", "fri"), min_length=1, description="weekdays that are worked"
+    )
     language: str = "zh"
     active_from: date | None = Field(None, description="older events are facts and plan nothing")
     hard_hours: WindowField = Field(default_factory=lambda: parse_windows(["09:00-20:00"])[0])
@@ -325,10 +284,19 @@ class Program(Part):
     off_days: OffDays = OffDays()
     classes: Classes = Classes()
     activity: Activity | None = None
-    attributes: Mapping[str, Literal["number", "text", "flag", "date"]] = Field(default_factory=dict)
-    events: Mapping[str, EventType]
+    attributes: Mapping[str, FieldKind] = Field(default_factory=dict)
+    persons: tuple[str, ...] = Field((), description="roles of contact persons at a customer (R2)")
+    responsible: int = Field(0, ge=0, description="members of staff that each customer must have (R10)")
+    events: Mapping[str, EventType] = Field(default_factory=dict)
+    contacts: Mapping[str, ContactKind] = Field(default_factory=dict)
+    matters: Mapping[str, MatterKind] = Field(default_factory=dict)
+    milestones: Mapping[str, Words] = Field(default_factory=dict, description="kinds of milestones (R15)")
+    days: Mapping[str, MonthDayField] = Field(
+        default_factory=dict, description="days of the company's own year, used like festivals (R46): 10-18"
+    )
     surveys: Mapping[str, Survey] = Field(default_factory=dict)
     flows: tuple[Flow, ...]
+    quotas: tuple[Quota, ...] = ()
     replies: Replies = Replies()
     callback: Callback
     cap: Cap = Cap()
@@ -349,6 +317,10 @@ class Program(Part):
     def time_zone(self) -> ZoneInfo:
         return ZoneInfo(self.zone)
 
+    def calendar(self) -> Calendar:
+        """The off days of its region, with its own workweek."""
+        return Calendar(self.region, workweek=frozenset(WEEKDAYS.index(day) for day in self.workweek))
+
     def permits(self, flow: Flow | None = None, off_days: OffDays | None = None) -> Permits:
         """When this program, or one flow of it, may contact somebody."""
         days = off_days or (flow.off_days if flow and flow.off_days else self.off_days)
@@ -367,7 +339,15 @@ class Program(Part):
         """Every role that the program may ping, the owner first."""
         roles = [self.callback.owner, *(rung.role for rung in self.callback.ladder)]
         roles += [role for alert in self.replies.alerts.values() for role in alert.ping]
+        for task in self.tasks():
+            roles += [task.role, *([task.superior] if task.superior else [])]
         return tuple(dict.fromkeys(roles))
+
+    def tasks(self) -> tuple[TaskAction, ...]:
+        """Every task that the program may call for."""
+        from_flows = [flow.task for flow in self.flows]
+        others = [*(quota.task for quota in self.quotas), self.replies.suggestion]
+        return tuple(task for task in (*from_flows, *others) if task is not None)
 
     def template_names(self) -> tuple[str, ...]:
         """Every template that the program may need."""

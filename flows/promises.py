@@ -90,6 +90,7 @@ def _workday_on_or_after(day: date, calendar: Calendar) -> date:
 class Period(StrEnum):
     """A calendar period that a minimum number of contacts is counted in; weeks run from Monday to Sunday."""
 
+    DAY = "day"
     WEEK = "week"
     MONTH = "month"
     QUARTER = "quarter"
@@ -102,6 +103,8 @@ _PERIOD_MONTHS = {Period.MONTH: 1, Period.QUARTER: 3, Period.HALF_YEAR: 6, Perio
 
 def period_of(period: Period, day: date) -> tuple[date, date]:
     """The first and last day of the calendar period that holds the day."""
+    if period is Period.DAY:
+        return day, day
     if period is Period.WEEK:
         monday = day - day.weekday() * DAY
         return monday, monday + 6 * DAY

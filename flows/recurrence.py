@@ -5,6 +5,20 @@ from dataclasses import dataclass
 from datetime import date
 
 from flows.offsets import DAY, Offset, add
+from flows.triggers import AfterEvent, Every
+
+
+def following(trigger: AfterEvent | Every, last_on: date, *, annoyed: bool = False) -> date:
+    """The next nominal date after one of a chain's own, by the interval that holds then (rule 8, R28).
+
+    Who showed annoyance hears half as often (R83).
+    """
+    assert trigger.every is not None
+    times = 2 if annoyed else 1
+    if not trigger.seasons:
+        return next_nominal(last_on, trigger.every * times)
+    seasons = [(Season(rule.from_, rule.to), rule.every * times) for rule in trigger.seasons]
+    return seasonal_due(last_on, seasons, trigger.every * times)
 
 
 def next_nominal(last_nominal: date, every: Offset, contact_on: date | None = None) -> date:

@@ -12,10 +12,15 @@ def draw(members: Iterable[int], size: int, seed: str) -> tuple[int, ...]:
     return tuple(sorted(heapq.nsmallest(size, members, key=lambda member: _lot(seed, member))))
 
 
-def sample_size(rate: str, eligible: int) -> int:
-    """ceil(rate x N), exactly (R65); `rate` is a text such as "30%" or "0.3"."""
-    share = Fraction(rate.strip().removesuffix("%")) / (100 if rate.strip().endswith("%") else 1)
+def sample_size(share: Fraction, eligible: int) -> int:
+    """ceil(share x N), exactly (R65)."""
     return ceil(share * eligible)
+
+
+def falls_to(member: int, share: Fraction, seed: str) -> bool:
+    """Whether the lot of this member alone falls into the share; whoever else there is changes nothing."""
+    lot = _lot(seed, member)
+    return Fraction(int.from_bytes(lot), 256 ** len(lot)) < share
 
 
 def _lot(seed: str, member: int) -> bytes:

@@ -2,7 +2,8 @@
 
 The store moves a row by compare-and-set along these tables; `docs/states.md` is drawn from them and a test holds
 the two equal. A follow-up is the promise to contact; a message is one text on its way; a survey is one conversation;
-a ticket is one entry of the callback queue; a ping is one notice to one member of staff.
+a ticket is one entry of the callback queue; a ping is one notice to one member of staff; a task is
+something that a person is to do.
 """
 
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ class FollowUpState(StrEnum):
     SUPPRESSED = "suppressed"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+    FULFILLED = "fulfilled"
 
 
 class MessageState(StrEnum):
@@ -66,10 +68,17 @@ class PingState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class TaskState(StrEnum):
+    OPEN = "open"
+    DONE = "done"
+    CANCELLED = "cancelled"
+
+
 FOLLOW_UP: Mapping[FollowUpState, Mapping[FollowUpState, str]] = {
     FollowUpState.PLANNED: {
         FollowUpState.READY: "due, allowed and rendered: its message is in the outbox",
-        FollowUpState.SENT: "it sends nothing, it only sets the class",
+        FollowUpState.SENT: "it sends nothing: it sets the class, or opens a task",
+        FollowUpState.FULFILLED: "a contact that was logged is what it wanted",
         FollowUpState.SUPPRESSED: "consent, class or cap forbids it",
         FollowUpState.UNREACHABLE: "no usable channel",
         FollowUpState.EXPIRED: "its deadline has passed",
@@ -93,11 +102,13 @@ FOLLOW_UP: Mapping[FollowUpState, Mapping[FollowUpState, str]] = {
     },
     FollowUpState.SENT: {
         FollowUpState.ANSWERED: "the customer replied",
+        FollowUpState.FULFILLED: "its task is done",
         FollowUpState.UNREACHABLE: "a receipt says that it never arrived",
         FollowUpState.READY: "it did not arrive: the next channel or a later try has it",
         FollowUpState.SUPPRESSED: "opted out while it was scheduled at the provider",
         FollowUpState.CANCELLED: "cancelled while it was scheduled at the provider",
     },
+    FollowUpState.FULFILLED: {},
     FollowUpState.UNREACHABLE: {FollowUpState.ANSWERED: "the customer replied after all"},
     FollowUpState.ANSWERED: {},
     FollowUpState.SUPPRESSED: {},
@@ -181,7 +192,7 @@ SURVEY: Mapping[SurveyState, Mapping[SurveyState, str]] = {
 TICKET: Mapping[TicketState, Mapping[TicketState, str]] = {
     TicketState.OPEN: {
         TicketState.CLAIMED: "a member of staff takes it: one winner",
-        TicketState.CLOSED: "a manager's reasoned override",
+        TicketState.CLOSED: "a manager's reasoned override, or the customer corrects the score that opened it",
     },
     TicketState.CLAIMED: {
         TicketState.RESOLVED: "the handling is recorded: the re-survey is planned",
@@ -193,6 +204,15 @@ TICKET: Mapping[TicketState, Mapping[TicketState, str]] = {
         TicketState.OPEN: "the second answer is low: the next round",
     },
     TicketState.CLOSED: {},
+}
+
+TASK: Mapping[TaskState, Mapping[TaskState, str]] = {
+    TaskState.OPEN: {
+        TaskState.DONE: "staff record it, with every required field",
+        TaskState.CANCELLED: "its event was cancelled, or a manager lets it go with a reason",
+    },
+    TaskState.DONE: {},
+    TaskState.CANCELLED: {},
 }
 
 PING: Mapping[PingState, Mapping[PingState, str]] = {
@@ -216,6 +236,7 @@ TABLES: Mapping[str, Table] = {
     "survey": SURVEY,
     "ticket": TICKET,
     "ping": PING,
+    "task": TASK,
 }
 
 _TABLE_OF: Mapping[type[StrEnum], Table] = {
@@ -224,6 +245,7 @@ _TABLE_OF: Mapping[type[StrEnum], Table] = {
     SurveyState: SURVEY,
     TicketState: TICKET,
     PingState: PING,
+    TaskState: TASK,
 }
 
 REACHED = frozenset({MessageState.ACCEPTED, MessageState.SENT, MessageState.DELIVERED})

@@ -24,6 +24,7 @@ from flows.windows import (
 # Reasons that other code asks for; the rest are texts for the trail.
 SOFT_OVERRIDE = "soft override"
 LATE = "late"
+ON_OFF_DAY = "same day, off day or not"
 NO_PERMITTED_DAY = "no permitted day before the deadline -> nominal day in hard hours"
 
 
@@ -45,7 +46,7 @@ class Slot:
     @property
     def exempt(self) -> bool:
         """Whether it was placed outside the windows on purpose, so that only the hard hours hold for it."""
-        return SOFT_OVERRIDE in self.reasons or NO_PERMITTED_DAY in self.reasons
+        return not {SOFT_OVERRIDE, ON_OFF_DAY, NO_PERMITTED_DAY}.isdisjoint(self.reasons)
 
 
 def place_day(
@@ -245,7 +246,8 @@ def place_same_day(
         until = end_of_day(opening.astimezone(zone).date(), zone)
         return _slot_at(event_at, opening, until, zone, (LATE,) if late else ())
     inside = any(window.holds(due_at.astimezone(zone).time()) for window in permits.openings(day))
-    return _slot_at(event_at, due_at, end_of_day(day, zone), zone, () if inside else (SOFT_OVERRIDE,))
+    said = ((not inside, SOFT_OVERRIDE), (not permits.off_day_allowed(calendar, day), ON_OFF_DAY))
+    return _slot_at(event_at, due_at, end_of_day(day, zone), zone, tuple(reason for holds, reason in said if holds))
 
 
 def _on_that_day(

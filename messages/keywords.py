@@ -76,9 +76,10 @@ def command_of_bare(
 ) -> Command | None:
     """Like command_of, for words that `bare` has cleaned."""
     table = _table()
-    found = table.get(words) or table.get(_once(words))
+    parts = words.split(" ")
+    found = table.get(words) or (table.get(parts[0]) if len(set(parts)) == 1 else None)  # "td td td" is "td"
     if not found:
-        return _said_in_a_sentence(words)
+        return _said_in_a_sentence(words, parts)
     places = {place.split("-")[0].casefold() for place in (language, country) if place}
     for keyword in found:
         if keyword.only_opted_out and (survey_open or not opted_out):
@@ -97,8 +98,14 @@ def _phrases() -> tuple[tuple[Command, frozenset[str], re.Pattern[str]], ...]:
     )
 
 
-def _said_in_a_sentence(words: str) -> Command | None:
-    parts = words.split(" ")
+@cache
+def _phrase_cues() -> frozenset[str]:
+    return frozenset().union(*(cues for _, cues, _ in _phrases()))
+
+
+def _said_in_a_sentence(words: str, parts: list[str]) -> Command | None:
+    if _phrase_cues().isdisjoint(parts):
+        return None
     for command, cues, pattern in _phrases():
         if not cues.isdisjoint(parts) and pattern.search(words):
             return command
@@ -113,9 +120,3 @@ def _is_in(wanted: frozenset[str], places: set[str], country: str | None) -> boo
 
 
 _OUTSIDE: frozenset[str] = frozenset()
-
-
-def _once(words: str) -> str:
-    """ "td td td" -> "td"."""
-    parts = words.split(" ")
-    return parts[0] if len(parts) > 1 and len(set(parts)) == 1 else words

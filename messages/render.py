@@ -147,11 +147,13 @@ _TABLE: tuple[tuple[str, Texts, tuple[Value, Value], Texts | None], ...] = (
     ("level", ("满意程度", "level of satisfaction"), ("不太满意", "not very satisfied"), None),
     ("minutes_left", ("距期限还有几分钟", "minutes until it is due"), (90, 90), None),
     ("closes_on", ("问卷截止日期", "last day of the survey"), (_WALL.date(), _WALL.date()), None),
+    ("task_id", ("任务编号", "the task"), ("8", "8"), None),
+    ("task_name", ("任务内容", "what is to be done"), ("上门回访", "Visit the customer"), None),
     ("sender", ("发送通道与号码", "the channel and number that messages leave by"), ("sms +15550001111",) * 2, None),
     ("reason", ("原因", "why"), ("connection refused",) * 2, None),
     ("count", ("数量", "how many"), (120, 120), None),
 )
-_REQUIRED = {"company", "question", "festival", "ticket_id", "sender", "reason", "count"}
+_REQUIRED = {"company", "question", "festival", "ticket_id", "task_id", "task_name", "sender", "reason", "count"}
 
 
 def _by_language(pair: tuple[T, T]) -> dict[str, T]:

@@ -89,6 +89,68 @@ def test_a_wrong_command_line_exits_with_two(huifang: Run, words: list[str]) -> 
     assert huifang(*words).code == 2
 
 
+# ----- contacts
+
+HOUSE = """
+contacts: {visit: {name: {zh: 拜访}, fields: {signed_by: text, minutes: number}, required: [signed_by]}}
+"""
+
+
+@pytest.fixture
+def visited(huifang: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A house that knows visits, and one customer."""
+    program = tmp_path / "mine.yaml"
+    program.write_text(shipped_program_text("retail_aftersales") + HOUSE, encoding="utf-8")
+    monkeypatch.setenv("HUIFANG_PROGRAMS", str(program))
+    (tmp_path / "people.csv").write_text(
+        "id,name,phone,program\nc1,李敏,13900000001,retail_aftersales\n", encoding="utf-8"
+    )
+    assert huifang("import", "customers", "people.csv", "--source", "cli").code == 0
+    return huifang
+
+
+def test_a_contact_is_logged_once(visited: Run) -> None:
+    words = ["contact", "log", "visit", "c1", "--id", "v1", "--field", "signed_by=007", "--field", "minutes=30"]
+    first, again = visited(*words, "--json"), visited(*words)
+    assert first.lines == [{"id": "v1", "verdict": "new", "contact": 1, "missing": []}]
+    assert (again.code, again.out) == (0, "v1: known\n")
+
+
+def test_a_contact_that_does_not_count_says_why(visited: Run) -> None:
+    done = visited("contact", "log", "visit", "13900000001", "--id", "v2", "--at", "2026-11-01T10:00")
+    assert done.out == "v2: new, does not count: field missing: signed_by\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["log", "dance", "c1", "--id", "v3"], "kind: unknown kind of contact 'dance' -> one of visit"),
+        (["log", "visit", "c9", "--id", "v3"], "customer: 'c9' is not known"),
+        (["log", "visit", "c1", "--id", "v3", "--at", "soon"], "--at: 'soon' is no instant"),
+        (["log", "visit", "c1", "--id", "v3", "--next", "soon"], "--next: 'soon' is no day"),
+        (["log", "visit", "c1", "--id", "v3", "--field", "signed_by"], "--field: 'signed_by' has no ="),
+        (["log", "visit", "c1", "--id", "v3", "--by", "nobody"], "staff: nobody is called 'nobody'"),
+        (["plan", "c9", "retail_aftersales.purchase", "--reason", "x", "--on", "2026-12-01"], "'c9' is not known"),
+        (["plan", "c1", "purchase", "--reason", "x", "--on", "2026-12-01"], "program: '' does not run here"),
+        (["plan", "c1", "retail_aftersales.nothing", "--reason", "x", "--on", "2026-12-01"], "flow: 'nothing'"),
+        (["plan", "c1", "retail_aftersales.purchase", "--reason", "x"], "say a day or a time"),
+    ],
+)
+def test_a_contact_that_cannot_be_is_told_in_words(visited: Run, words: list[str], told: str) -> None:
+    done = visited("contact", *words)
+    assert done.code == 2
+    assert told in done.err
+
+
+def test_an_extra_follow_up_is_planned_and_a_next_date_agreed(visited: Run) -> None:
+    flow = "retail_aftersales.care_ordinary"
+    extra = visited("contact", "plan", "c1", flow, "--reason", "asked for it", "--at", "2026-11-20T15:00+08:00")
+    assert extra.code == 0
+    assert extra.out.startswith("planned: 2026-11-20")
+    agreed = visited("contact", "plan", "c1", flow, "--reason", "is abroad", "--on", "2026-12-15", "--agreed")
+    assert (agreed.code, agreed.out) == (0, "agreed: 2026-12-15\n")
+
+
 # ----- check
 
 
@@ -105,10 +167,27 @@ def test_a_fault_is_named_with_file_line_field_and_remedy(huifang: Run, tmp_path
     file.write_text(text.replace("after: 7d", "after: soon", 1), encoding="utf-8")
     done = huifang("check", "retail_aftersales", str(file))
     line = next(number for number, each in enumerate(text.splitlines(), start=1) if "after: 7d" in each)
-    assert done.code == 2
+    assert done.code == 1
     assert f"mine.yaml:{line}: flows.0.after" in done.err
     assert "7d" in done.err
     assert "good" in done.out, "the good one beside it is told, too"
+
+
+def test_a_warning_is_told_and_stops_nothing(huifang: Run, tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    text = shipped_program_text("retail_aftersales")
+    file.write_text(text.replace("at: 80%, role: supervisor", "at: 40%, role: supervisor"), encoding="utf-8")
+    done = huifang("check", str(file))
+    line = next(number for number, each in enumerate(text.splitlines(), start=1) if "at: 80%" in each)
+    assert done.code == 0
+    assert f"warning {file}:{line}: callback.ladder.2.at: 40% comes before 50%" in done.err
+    assert "good, warnings: 1" in done.out
+
+
+def test_the_schema_for_editors_is_printed(huifang: Run) -> None:
+    done = huifang("schema")
+    assert done.code == 0
+    assert "flows" in json.loads(done.out)["properties"]
 
 
 @pytest.mark.parametrize("name", ["nothing", "nothing.yaml", "."])

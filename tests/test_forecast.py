@@ -1,13 +1,18 @@
 """The forecast counts the Selections that the planner inserts: what it says comes true, and it writes nothing."""
 
 from collections import Counter
-from datetime import date
+from dataclasses import replace
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
 
+from bot.channels.contract import Sender
 from bot.clock import SimulatedClock
-from bot.forecast import Forecast, forecast
+from bot.commands.forecast import chart, said_of
+from bot.forecast import Forecast, Load, forecast, minutes
+from bot.journey import enrolment
+from bot.journey.enrolment import CustomerIn
 from bot.runtime import Runtime
 from bot.store.tables import FollowUpRow
 from tests.journey.story import SHANGHAI, Story
@@ -94,3 +99,72 @@ def test_an_empty_house_has_an_empty_forecast(story: Story) -> None:
     found = forecast(story.runtime)
     assert (found.lines, found.left_out) == ((), ())
     assert found.start == date(2026, 9, 28)
+
+
+# ----- by which channel, and what a sender can carry
+
+
+def test_each_is_counted_by_the_channel_that_reaches_them_and_not_who_is_kept_back(story: Story) -> None:
+    story.customer("a", "+8613900000001", telegram="11")
+    story.customer("b", "", telegram="12")
+    story.customer("c", "+8613900000003")
+    story.reply("退订", "+8613900000003")
+    lines = [line for line in forecast(story.runtime, days=5).lines if line.day == date(2026, 10, 1)]
+    assert [(line.channel, line.count) for line in lines] == [("sms", 1), ("telegram", 1)]
+
+
+def test_who_has_a_greeting_from_one_program_is_not_counted_for_another(story: Story) -> None:
+    """One greeting per festival (R43), whichever of two flows of two programs plans it."""
+    story.customer("a", "+8613900000001", programs=("retail_aftersales",))
+    at_first = counted(forecast(story.runtime, days=5))
+    assert at_first["2026-10-01", "greeting"] == 1
+    story.live_until("2026-09-30 12:00")
+    assert counted(forecast(story.runtime, days=5)) == at_first
+
+
+class Slow:
+    """A channel as the forecast asks it: one number that sends a segment in two seconds."""
+
+    senders = (Sender("+15550001111", per_second=0.5, by_segments=True),)
+
+
+def crowd(story: Story, count: int) -> None:
+    rows = [CustomerIn(f"c{n}", "张伟", f"+86139{n:08}", programs=("retail_aftersales",)) for n in range(1, count + 1)]
+    assert not enrolment.faults_of(enrolment.accept_customers(story.runtime, "test", rows))
+
+
+def test_a_day_that_takes_a_number_long_is_told(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given a thousand who are greeted by one number
+    crowd(story, 1000)
+    story.runtime = replace(story.runtime, channels={**story.runtime.channels, "sms": Slow()})  # type: ignore[dict-item]
+    found = forecast(story.runtime, days=5)
+    line = next(line for line in found.lines if line.day == date(2026, 10, 1))
+
+    # then each segment takes two seconds, and from ten to twenty o'clock is long enough
+    (load,) = found.loads
+    assert (load.day, load.channel, load.units, load.senders) == (line.day, "sms", line.segments, 1)
+    assert load.takes == timedelta(seconds=2 * line.segments)
+    assert load.open_for == timedelta(hours=10)
+    assert not load.is_too_much
+    assert said_of(load) == f"2026-10-01 sms: {line.segments:,} on 1 sender takes {minutes(load.takes)} minutes"
+
+    # and with a tenth of the rate it is not
+    monkeypatch.setattr(Slow, "senders", (Sender("+15550001111", per_second=0.02, by_segments=True),))
+    (load,) = forecast(story.runtime, days=5).loads
+    assert load.is_too_much
+    assert "the rest goes out later or expires" in said_of(load)
+    assert load.as_dict()["too_much"] is True
+
+
+def test_five_thousand_on_one_number_take_eighty_four_minutes() -> None:
+    load = Load(date(2026, 10, 1), "sms", 5000, 1, timedelta(seconds=5000), timedelta(hours=7))
+    assert said_of(load) == "2026-10-01 sms: 5,000 on 1 sender takes 84 minutes"
+
+
+def test_the_chart_has_a_bar_for_each_day_that_sends(story: Story) -> None:
+    story.customer("a", "+8613900000001")
+    story.customer("b", "+8613900000002", class_="potential")
+    bars = list(chart(forecast(story.runtime, days=20)))
+    assert [bar.split(" ")[1] for bar in bars] == ["2026-10-01", "2026-10-12"]
+    assert bars[0].endswith(f"{'█' * 60} 2")
+    assert bars[1].endswith(f" {'█' * 30} 1")

@@ -11,6 +11,11 @@ def seconds() -> float:
     return time.perf_counter()
 
 
+def processor_seconds() -> float:
+    """Processor time of this process: what one core spent on it, whatever else the machine did meanwhile."""
+    return time.process_time()
+
+
 def peak_megabytes() -> float:
     """The most memory that this process has held so far (RSS), in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -15,11 +15,13 @@ from bot.journey import (
     notices,
     occasions,
     outreach,
+    quotas,
     receipts,
     replies,
     scheduled,
     senders,
     sending,
+    tasks,
 )
 from bot.runtime import Runtime
 from bot.store.agenda import Agenda
@@ -49,6 +51,8 @@ WORK: tuple[Work, ...] = (
     Work("plan occasions", 60, occasions.plan_occasions, lambda _, agenda: occasions.next_planning(agenda)),
     Work("prepare due follow-ups", 1, outreach.prepare_due, lambda _, agenda: agenda.follow_up),
     Work("send pings", 1, callbacks.send_due_pings, lambda _, agenda: agenda.ping),
+    Work("look at quotas", 60, quotas.check_due, lambda _, agenda: agenda.checking),
+    Work("tell of missing tasks", 60, tasks.tell_missing, lambda _, agenda: agenda.missing),
     Work("dispatch", 1, sending.dispatch, senders.next_dispatch, apart=lambda runtime: runtime.channels),
     Work("reconcile", 5, doubt.reconcile, lambda _, agenda: agenda.doubt),
     Work("withdraw", 1, scheduled.withdraw, never),

@@ -2,15 +2,18 @@
 replies, callbacks, apply. Every step has one form: load facts, ask one pure function of `flows`, write the answer in
 one transaction.
 
-enrolment.py  0 customers told to us; linking.py joins their chats, consents.py stops what they no longer want
-intake.py     1 event accepted once    2 its follow-ups planned
-occasions.py  2 what the calendar calls for planned, as sets
+enrolment.py  0 customers told to us, with what belongs to them (belongings.py); linking.py joins their chats,
+              consents.py stops what they no longer want, classes.py computes their classes anew
+intake.py     1 event accepted once    2 its follow-ups planned; milestones.py: a date for many, entered once
+occasions.py  2 what the calendar calls for planned, as sets; chains.py: what comes again after an event
 outreach.py   3 due ones claimed, consent asked again, rendered
+tasks.py      3 or a person is to do it; contacts.py: what people did otherwise, and what it fulfils
+quotas.py     3 was it enough? asked when a period is over, and before
 sending.py    4 sent, one effect each: by a sender that is free (senders.py), within the limits (limits.py)
 refusals.py   4 a definite no: later, another channel, or listed
 doubt.py      4 an outcome that nobody knows; scheduled.py: what the provider keeps; receipts.py: what it says later
 inbox.py      5 text stored once, by way of the spool (spool.py) while the database is away
-replies.py    6 read    7 scored; lapses.py: nobody answered
+replies.py    6 read    7 scored; conversations.py: which survey a reply belongs to; lapses.py: nobody answered
 callbacks.py  8 ticket opened, claimed    9 resolved    10 re-survey planned
 apply.py      one `match` from decision to row
 notices.py    what staff must know of the house itself

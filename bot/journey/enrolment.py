@@ -15,11 +15,21 @@ from sqlmodel import Session
 
 from bot.errors import Conflict
 from bot.journey.apply import set_class
+from bot.journey.belongings import (
+    MatterIn,
+    PersonIn,
+    check_matters,
+    check_persons,
+    keep_matters,
+    keep_persons,
+    keep_staff,
+    note_too_few,
+)
 from bot.journey.subject import Subject, enrol, first_class
 from bot.phones import normalise_phone
 from bot.runtime import Runtime
 from bot.shelf import InForce
-from bot.store import customers
+from bot.store import agenda, customers
 from bot.store.storable import storable, storable_text
 from bot.store.tables import CustomerRow, EnrolmentRow
 from flows.program import Program
@@ -51,6 +61,9 @@ class CustomerIn:
     programs: tuple[str, ...] = ()
     marketing_consent: bool = False
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    contacts: tuple[PersonIn, ...] = ()
+    matters: tuple[MatterIn, ...] = ()
+    staff: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -95,8 +108,7 @@ def _accept_customers(runtime: Runtime, source: str, rows: Sequence[CustomerIn])
         strangers = register.strangers(good)
         _add_customers(session, runtime, register, [good[index] for index in sorted(strangers)], now)
         verdicts = iter(
-            (register.find(row), "new" if index in strangers else _meet(session, runtime, register, row, now))
-            for index, row in enumerate(good)
+            [_settle_in(session, runtime, register, row, index in strangers, now) for index, row in enumerate(good)]
         )
         results = []
         for row, faults in checked:
@@ -106,6 +118,35 @@ def _accept_customers(runtime: Runtime, source: str, rows: Sequence[CustomerIn])
                 customer_id, verdict = next(verdicts)
                 results.append(Result(row.id, verdict, customer_id))
     return results
+
+
+def _settle_in(
+    session: Session, runtime: Runtime, register: "_Register", row: CustomerIn, new: bool, now: datetime
+) -> tuple[int, Verdict]:
+    """A customer who was just added, or is met again, with everything that belongs to them."""
+    verdict: Verdict = "new" if new else _meet(session, runtime, register, row, now)
+    customer_id = register.find(row)
+    changed = keep_persons(session, customer_id, row.contacts, runtime.settings.region)
+    changed |= keep_matters(session, register.source, customer_id, row.matters)
+    for each in _named(runtime, row) if row.staff or new else ():
+        changed |= _give_staff(session, each, customer_id, row, new, now)
+    return customer_id, "changed" if changed and verdict == "known" else verdict
+
+
+def _give_staff(
+    session: Session, in_force: InForce, customer_id: int, row: CustomerIn, new: bool, now: datetime
+) -> bool:
+    program = in_force.program
+    if not row.staff and not program.responsible:
+        return False
+    enrolment = customers.enrolment(session, customer_id, program.id)
+    if enrolment is None:
+        return False
+    if row.staff:
+        return keep_staff(session, enrolment, program, row.staff, now)
+    if new:
+        note_too_few(session, enrolment, program, now)
+    return False
 
 
 @dataclass
@@ -196,11 +237,12 @@ def _check_customer(runtime: Runtime, row: CustomerIn) -> tuple[CustomerIn, list
     for name in row.programs:
         if name not in known:
             fault("program", f"{name!r} does not run here", f"one of {', '.join(known)}")
-    if row.class_:
-        programs = [known[name] for name in row.programs if name in known] or list(known.values())
-        if not any(row.class_ in program.classes.names for program in programs):
-            classes = sorted({name for program in programs for name in program.classes.names})
-            fault("class", f"{row.class_!r} is no class", f"one of {', '.join(classes)}")
+    meant = [known[name] for name in row.programs if name in known] or list(known.values())
+    faults.extend(check_persons(row.contacts, meant, runtime.settings.region))
+    faults.extend(check_matters(row.matters, meant))
+    if row.class_ and not any(row.class_ in program.classes.names for program in meant):
+        classes = sorted({name for program in meant for name in program.classes.names})
+        fault("class", f"{row.class_!r} is no class", f"one of {', '.join(classes)}")
     return row, faults
 
 
@@ -320,8 +362,9 @@ def _update_customer(session: Session, runtime: Runtime, customer: CustomerRow, 
     customer.title = row.title or customer.title
     customer.language = row.language or customer.language
     customer.zone = row.zone or customer.zone
-    if row.attributes:
+    if any(customer.attributes.get(name) != value for name, value in row.attributes.items()):
         customer.attributes = {**customer.attributes, **row.attributes}
+        agenda.replan(session)
     if row.marketing_consent and customer.marketing_consent_at is None and customer.opted_out_at is None:
         customers.note_consent(session, customer.id, "given", "marketing", "import", now)
         customer.marketing_consent_at = now  # a later row of this batch says nothing new

@@ -15,11 +15,12 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session
 
 from bot.journey.apply import apply, not_gone_out, note, take_back
+from bot.journey.belongings import iso_day
 from bot.journey.enrolment import BATCH, LONGEST, Result, local_day
 from bot.journey.subject import Subject, facts_of, first_class, follow_up_line
 from bot.phones import normalise_phone
 from bot.runtime import Runtime
-from bot.store import customers, events, trail
+from bot.store import agenda, customers, events, matters, trail
 from bot.store.storable import storable, storable_text
 from bot.store.tables import CustomerRow, EnrolmentRow
 from flows import plan
@@ -188,7 +189,7 @@ def _fits(kind: str, value: Any) -> bool:
 
 def _event_values(session: Session, source: str, row: EventIn, customer_id: int, now: datetime) -> dict[str, Any]:
     kind, _, key = row.matter.partition(":")
-    matter_id = customers.matter(session, customer_id, source, kind, key) if row.matter else 0
+    matter_id = matters.find_or_add(session, customer_id, source, kind, key) if row.matter else 0
     return {
         "source": source,
         "external_id": row.id,
@@ -222,9 +223,30 @@ def _take_in(
             _count_activity(program, enrolment, event, event_on, activity)
         if program.active_from is not None and event_on < program.active_from:
             continue  # a fact that plans nothing, and that no line of the trail needs to tell
+        _set(session, program, customer, event, event_on)
         subject = Subject(runtime, in_force, customer, enrolment, now, event_id=event.id)
         note(session, subject, "event", event.type, data={"event": event.id})
         apply(session, subject, plan.plan_event(program, event, facts_of(customer, enrolment), now, subject.calendar))
+
+
+def _set(session: Session, program: Program, customer: CustomerRow, event: Event, on: date) -> None:
+    """What an event says anew about the customer or its matter (R11, R20): dates that move, a kind, a grade."""
+    dates: dict[str, str | None] = {}
+    state = ""
+    for target, name in program.events[event.type].sets.items():
+        value = on.isoformat() if name == "at" else name[1:] if name.startswith("=") else event.data.get(name)
+        if value is None:
+            continue
+        if target.endswith(".state"):
+            state = str(value)
+        elif "." in target:
+            dates[target.partition(".")[2]] = iso_day(value)
+        elif customer.attributes.get(target) != value:
+            customer.attributes = {**customer.attributes, target: storable(value)}
+            session.add(customer)
+            agenda.replan(session)
+    if event.matter_id and matters.update(session, event.matter_id, dates, state):
+        agenda.replan(session)
 
 
 def _count_activity(

@@ -4,7 +4,7 @@ Each notice is told once: its key makes one message for each member, like every 
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,8 @@ from bot.runtime import Runtime
 from bot.staffing import OPERATOR, reach
 from bot.store import follow_ups, messages, settings, staff, trail
 from bot.store.agenda import STOPPED
+from bot.store.tables import StaffRow
+from flows.program import Program
 from messages.catalog import Purpose
 
 log = structlog.get_logger()
@@ -39,6 +41,22 @@ def tell_staff(
     """
     members = [member for member in staff.everybody(session) if OPERATOR in member.roles] or staff.everybody(session)
     program = runtime.shelf.in_force[0].program
+    tell(session, runtime, program, members, template, key, variables, now, not_by=not_by)
+
+
+def tell(
+    session: Session,
+    runtime: Runtime,
+    program: Program,
+    members: Iterable[StaffRow],
+    template: str,
+    key: str,
+    variables: Mapping[str, Any],
+    at: datetime,
+    *,
+    not_by: str = "",
+) -> None:
+    """Tell some members of staff of a program something at an instant, each in their language. The same key: once."""
     channels = [name for name in runtime.channels if name != not_by]
     digest = hashlib.sha256(key.encode()).hexdigest()[:32]  # a key may be longer than its column
     for member in members:
@@ -54,8 +72,8 @@ def tell_staff(
                 "purpose": str(Purpose.STAFF),
                 "channel": channel,
                 "address": address,
-                "created_at": now,
-                "due_at": now,
+                "created_at": runtime.clock.now(),
+                "due_at": at,
                 "expires_at": None,
             },
         )

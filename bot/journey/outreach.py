@@ -18,31 +18,38 @@ from sqlmodel import Session
 
 from bot.channels.contract import Need
 from bot.errors import HuifangError
-from bot.journey import wording
+from bot.journey import chains, quotas, tasks, wording
 from bot.journey.apply import set_class
+from bot.journey.contacts import BY_HAND
 from bot.journey.subject import Subject, follow_up_line
 from bot.phones import forbidden_country
 from bot.runtime import Runtime
 from bot.shelf import InForce
-from bot.store import customers, events, follow_ups, messages, surveys, tickets, trail
+from bot.store import customers, events, follow_ups, matters, messages, surveys, tickets, trail
 from bot.store.follow_ups import Brief
 from bot.store.tables import (
+    ContactPersonRow,
     ContactPointRow,
     CustomerRow,
     EnrolmentRow,
     EventRow,
     FollowUpRow,
+    MatterRow,
     MessageRow,
     SurveyRow,
     TicketRow,
 )
+from flows.actions import TaskAction
 from flows.audience import holds
+from flows.chains import is_chain
 from flows.consent import CAPPED, Later, No, Standing, may_contact
 from flows.offsets import add_to_instant
-from flows.program import Flow, OnFestival, OnSilence, Program, Resurvey, Unanswered
+from flows.program import Flow, Program, Resurvey
 from flows.resurvey import FLOW as RESURVEY
+from flows.selections import why_not_on
 from flows.states import FollowUpState, SurveyState, TicketState
-from flows.timing import NO_PERMITTED_DAY, SOFT_OVERRIDE
+from flows.timing import NO_PERMITTED_DAY, ON_OFF_DAY, SOFT_OVERRIDE
+from flows.triggers import AtLeast, OnDate, OnFestival, OnSilence, Unanswered
 from flows.windows import Permits
 from messages.catalog import Purpose, TemplateError
 
@@ -50,6 +57,8 @@ log = structlog.get_logger()
 BATCH = 500
 BY_LINK = "mail_survey"
 """The template of every survey where nobody reads what is written back (e-mail)."""
+CALL = "call"
+"""The kind of task that stops for a customer who is annoyed by us (R83)."""
 _HINT = re.compile(r"\s*(请回复|请回|please reply|reply)\b.*$|\s*请回复.*$", re.IGNORECASE | re.DOTALL)
 
 
@@ -108,7 +117,7 @@ class Step:
         """Greetings go out on the day itself, and a slot may have been placed outside on purpose."""
         if self.flow is not None and isinstance(self.flow.on, OnFestival):
             return True
-        return SOFT_OVERRIDE in row.reason or NO_PERMITTED_DAY in row.reason
+        return any(reason in row.reason for reason in (SOFT_OVERRIDE, ON_OFF_DAY, NO_PERMITTED_DAY))
 
 
 def festival_of(row: FollowUpRow | Brief) -> str:
@@ -129,6 +138,7 @@ class _Send:
     subject: Subject
     point: ContactPointRow
     counts: bool
+    person: ContactPersonRow | None = None
 
 
 @dataclass
@@ -138,37 +148,63 @@ class _Batch:
     runtime: Runtime
     now: datetime
     people: Mapping[int, CustomerRow]
+    persons: Mapping[int, ContactPersonRow]
     enrolments: Mapping[tuple[int, str], EnrolmentRow]
     points: Mapping[int, list[ContactPointRow]]
     events: Mapping[int, EventRow]
+    matters: Mapping[int, MatterRow]
     surveys: Mapping[int, SurveyRow]
     answered: set[int]
     tickets: Mapping[int, TicketRow]
     complaining: set[int]
-    recent: dict[int, tuple[datetime, ...]]
+    recent: dict[tuple[int, int], tuple[datetime, ...]]
+    """(customer, contact person or 0) -> when what counts for the weekly cap went out."""
     settled: dict[tuple[FollowUpState, str], list[int]] = field(default_factory=dict)
     waits: list[tuple[int, datetime, date]] = field(default_factory=list)
     sends: list[_Send] = field(default_factory=list)
     lines: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[tuple[FollowUpRow, Subject]] = field(default_factory=list)
     gone: set[int] = field(default_factory=set)
 
 
 def _load(session: Session, runtime: Runtime, rows: Sequence[FollowUpRow], now: datetime) -> _Batch:
     ids = [row.customer_id for row in rows]
     asked_before = {row.survey_id for row in rows if row.survey_id}
+    points = customers.points_of(session, ids)
     return _Batch(
         runtime=runtime,
         now=now,
         people=customers.lock(session, ids),
+        persons=customers.persons_by_ids(session, {row.person_id for row in rows if row.person_id}),
         enrolments=customers.enrolments_by_customer(session, ids),
-        points=customers.points_of(session, ids),
+        points=points,
         events=events.by_ids(session, {row.event_id for row in rows if row.event_id}),
+        matters=matters.by_ids(session, {row.matter_id for row in rows if row.matter_id}),
         surveys=surveys.by_ids(session, asked_before),
         answered=surveys.with_answers(session, asked_before),
         tickets=tickets.by_ids(session, {row.ticket_id for row in rows if row.ticket_id}),
         complaining=tickets.with_live(session, ids),
-        recent=messages.recent_by_customer(session, ids, now - timedelta(days=_longest_cap(runtime, rows))),
+        recent=_recent(session, rows, points, now - timedelta(days=_longest_cap(runtime, rows))),
     )
+
+
+def _recent(
+    session: Session, rows: Sequence[FollowUpRow], points: Mapping[int, list[ContactPointRow]], since: datetime
+) -> dict[tuple[int, int], tuple[datetime, ...]]:
+    """What counts for the weekly cap: of a customer, and of each contact person whom a follow-up is for."""
+    by_customer = messages.recent_by_customer(session, [row.customer_id for row in rows], since)
+    recent = {(customer_id, 0): instants for customer_id, instants in by_customer.items()}
+    for row in rows:
+        if row.person_id:
+            addresses = [point.address for point in _points_for(points, row)]
+            recent[row.customer_id, row.person_id] = messages.recent_to(session, addresses, since)
+    return recent
+
+
+def _points_for(points: Mapping[int, list[ContactPointRow]], row: FollowUpRow) -> list[ContactPointRow]:
+    """The addresses of whom a follow-up is for: one contact person, or the customer."""
+    own = points.get(row.customer_id, [])
+    return [point for point in own if point.person_id == row.person_id] if row.person_id else own
 
 
 def _longest_cap(runtime: Runtime, rows: Sequence[FollowUpRow]) -> int:
@@ -200,23 +236,34 @@ def _judge(session: Session, batch: _Batch, row: FollowUpRow) -> None:
     subject.ticket = batch.tickets.get(row.ticket_id)
     subject.survey = batch.surveys.get(row.survey_id)
     subject.event = batch.events.get(row.event_id)
+    subject.matter = batch.matters.get(row.matter_id)
     step = Step.of(program, row)
+    if step.flow and is_chain(step.flow) and chains.is_step(step.flow, row):
+        batch.steps.append((row, subject))
     if row.expires_at is not None and now >= row.expires_at:
         return _settle(batch, row, FollowUpState.EXPIRED, "missed", "expired: its time had passed")
-    gone = _no_longer_wanted(batch, step, subject, row)
+    gone = _no_longer_wanted(session, batch, step, subject, row)
     if gone:
         return _settle(batch, row, FollowUpState.CANCELLED, "cancelled", gone)
+    if step.flow and isinstance(step.flow.on, AtLeast):
+        found = quotas.settle_least(session, subject, step.flow, row)
+        return _settle(batch, row, found.state, found.what, found.because, data=dict(found.data))
     if step.flow and step.flow.set_class:
         batch.gone.update(set_class(session, subject, step.flow.set_class, f"{row.reason} ({step.flow.id})"))
+    if step.flow and step.flow.task:
+        refused = _call_for(session, subject, row, step.flow.task)
+        if refused and step.template is None:
+            return _settle(batch, row, FollowUpState.SUPPRESSED, "skipped", refused)
     if step.template is None:
-        return _settle(batch, row, FollowUpState.SENT, "done", row.reason)
-    point, because = _first_usable(runtime, batch.points.get(customer.id, []), step, step.channels)
+        opened = step.flow is not None and step.flow.task is not None  # which has told so itself
+        return _settle(batch, row, FollowUpState.SENT, None if opened else "done", row.reason)
+    point, because = _first_usable(runtime, _points_for(batch.points, row), step, step.channels)
     if point is None:
         return _settle(batch, row, FollowUpState.UNREACHABLE, "unreachable", because)
     purpose = Purpose(row.purpose)
     allowed = may_contact(
         purpose,
-        _standing(batch, customer, enrolment),
+        _standing(batch, customer, enrolment, row.person_id),
         now,
         permits=step.permits(),
         calendar=subject.calendar,
@@ -230,14 +277,26 @@ def _judge(session: Session, batch: _Batch, row: FollowUpRow) -> None:
         return _wait(batch, row, customer, allowed)
     counts = purpose in CAPPED and not step.exempt_from_cap
     if counts:
-        batch.recent[customer.id] = (*batch.recent.get(customer.id, ()), now)
-    batch.sends.append(_Send(row, step, subject, point, counts))
+        for whom in {(customer.id, 0), (customer.id, row.person_id)}:
+            batch.recent[whom] = (*batch.recent.get(whom, ()), now)
+    batch.sends.append(_Send(row, step, subject, point, counts, batch.persons.get(row.person_id)))
     return None
 
 
-def _settle(batch: _Batch, row: FollowUpRow, target: FollowUpState, what: str, because: str) -> None:
+def _call_for(session: Session, subject: Subject, row: FollowUpRow, action: TaskAction) -> str | None:
+    """Open the task that a person has to do; or why nobody is to do it."""
+    if action.kind == CALL and subject.is_annoyed:
+        return "annoyed: no calls"
+    tasks.open_task(session, subject, row, action)
+    return None
+
+
+def _settle(
+    batch: _Batch, row: FollowUpRow, target: FollowUpState, what: str | None, because: str, **known: Any
+) -> None:
     batch.settled.setdefault((target, because), []).append(row.id)
-    batch.lines.append(follow_up_line(batch.now, what, because, row))
+    if what is not None:
+        batch.lines.append(follow_up_line(batch.now, what, because, row, **known))
 
 
 def _wait(batch: _Batch, row: FollowUpRow, customer: CustomerRow, later: Later) -> None:
@@ -251,17 +310,24 @@ def _wait(batch: _Batch, row: FollowUpRow, customer: CustomerRow, later: Later) 
     return None
 
 
-def _no_longer_wanted(batch: _Batch, step: Step, subject: Subject, row: FollowUpRow) -> str | None:
+def _no_longer_wanted(session: Session, batch: _Batch, step: Step, subject: Subject, row: FollowUpRow) -> str | None:
     """Why a follow-up that was right when planned is not right any more (horizon: the claim re-checks)."""
     if step.flow is None:
         waits = subject.ticket is not None and subject.ticket.state == TicketState.RESOLVED
         return None if waits else "the ticket no longer waits for an answer"
+    if row.occasion.startswith(BY_HAND):
+        return None
     enrolment = subject.enrolment
-    today = subject.now.astimezone(subject.zone).date()
+    if isinstance(step.flow.on, AtLeast) and quotas.ended_before_the_class(step.flow.on, row, enrolment):
+        return None
     class_is_set = step.flow.set_class and enrolment and enrolment.class_ == step.flow.set_class
-    if not class_is_set and not holds(step.flow.audience, subject.facts.facts(today)):
+    if not class_is_set and not holds(step.flow.audience, subject.facts.facts(subject.today)):
         return "no longer in the audience"
+    if chains.is_step(step.flow, row) and (because := chains.why_not_now(session, subject, step.flow, row)):
+        return because
     match step.flow.on:
+        case OnDate(date=name):
+            return why_not_on(step.flow, row.occasion, subject.date_named(session, name, row.matter_id))
         case OnSilence() if enrolment and row.occasion != f"silent:{enrolment.activity_on}":
             return f"active again on {enrolment.activity_on}"
         case Unanswered():
@@ -295,7 +361,7 @@ def _first_usable(
     return None, "; ".join(["no usable channel", *dict.fromkeys(objections)])
 
 
-def _standing(batch: _Batch, customer: CustomerRow, enrolment: EnrolmentRow | None) -> Standing:
+def _standing(batch: _Batch, customer: CustomerRow, enrolment: EnrolmentRow | None, person_id: int) -> Standing:
     flags = enrolment.flags if enrolment else {}
     return Standing(
         zone=ZoneInfo(customer.zone),
@@ -305,7 +371,7 @@ def _standing(batch: _Batch, customer: CustomerRow, enrolment: EnrolmentRow | No
         paused_until=enrolment.paused_until if enrolment else None,
         anonymous=bool(flags.get("anonymous")),
         leader_introduced=bool(flags.get("leader_introduced")),
-        recent=batch.recent.get(customer.id, ()),
+        recent=batch.recent.get((customer.id, person_id), ()),
     )
 
 
@@ -320,6 +386,16 @@ def _write(session: Session, batch: _Batch) -> None:
         follow_ups.settle(session, ids, target, reason=because)
     follow_ups.defer(session, batch.waits)
     trail.write(session, batch.lines)
+    _go_on(session, batch)
+
+
+def _go_on(session: Session, batch: _Batch) -> None:
+    """Chains go on where a step is settled, however; one that was cancelled ends its chain."""
+    cancelled = {id_ for (target, _), ids in batch.settled.items() if target is FollowUpState.CANCELLED for id_ in ids}
+    still = cancelled | {row_id for row_id, _, _ in batch.waits}
+    for row, subject in batch.steps:
+        if row.id not in still:
+            chains.go_on(session, subject, row)
 
 
 def _texts(batch: _Batch, opened: Mapping[int, SurveyRow]) -> dict[int, dict[str, Any]]:
@@ -403,8 +479,8 @@ def by_next_channel(
     program = runtime.shelf.version(row.program_version_id)
     step = Step.of(program, row)
     later = step.channels[step.channels.index(failed.channel) + 1 :] if failed.channel in step.channels else ()
-    points = customers.points_of(session, [row.customer_id]).get(row.customer_id, [])
-    point, _ = _first_usable(runtime, points, step, later)
+    points = customers.points_of(session, [row.customer_id])
+    point, _ = _first_usable(runtime, _points_for(points, row), step, later)
     customer = customers.get(session, row.customer_id)
     if point is None or customer is None:
         return None
@@ -412,11 +488,13 @@ def by_next_channel(
     subject = Subject(runtime, InForce(row.program_version_id, program), customer, enrolment, now)
     subject.ticket = tickets.get(session, row.ticket_id) if row.ticket_id else None
     subject.event = events.by_ids(session, {row.event_id}).get(row.event_id) if row.event_id else None
+    subject.matter = matters.by_ids(session, {row.matter_id}).get(row.matter_id) if row.matter_id else None
     survey = surveys.get(session, failed.survey_id) if failed.survey_id else None
     if survey is not None:
         surveys.change_channel(session, survey.id, point.channel)
+    person = customers.persons_by_ids(session, [row.person_id]).get(row.person_id) if row.person_id else None
     try:
-        return _message(_Send(row, step, subject, point, failed.counts), {row.id: survey} if survey else {})
+        return _message(_Send(row, step, subject, point, failed.counts, person), {row.id: survey} if survey else {})
     except (HuifangError, TemplateError, LookupError, ValueError):
         return None
 
@@ -433,11 +511,28 @@ def _words(send: _Send, survey: SurveyRow | None) -> dict[str, Any]:
         ticket=subject.ticket,
         festival=festival_of(send.row) or None,
         event=subject.event,
+        person=send.person,
     )
+    variables |= _reminded_of(send)
     template = send.step.template
     if survey is not None and _only_by_link(send):
         template, variables["question"] = BY_LINK, without_hint(variables["question"])
     return wording.compose(subject.runtime, program, template, customer.language, customer.zone, variables)
+
+
+def _reminded_of(send: _Send) -> dict[str, Any]:
+    """The date that a follow-up reminds of, and what it belongs to: a milestone, or a matter by its name (R16, R20)."""
+    kind, _, rest = send.row.occasion.partition(":")
+    name, _, on = rest.rpartition(":")
+    match kind:
+        case "milestone":
+            words = send.step.program.milestones[name]
+            item: str | None = send.step.program.text(words, send.subject.customer.language)
+        case "date":
+            item = send.subject.matter.external_id if send.subject.matter else None
+        case _:
+            return {}
+    return {"item": item, "event_on": date.fromisoformat(on)}
 
 
 def _only_by_link(send: _Send) -> bool:

@@ -8,7 +8,6 @@ a chat: linking.py. Next: callbacks.py.
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,8 +16,9 @@ from sqlmodel import Session
 
 from bot.channels.contract import Flag
 from bot.errors import Conflict, InputError, NotFound
-from bot.journey import callbacks, linking, wording
+from bot.journey import callbacks, conversations, linking, tasks, wording
 from bot.journey.apply import apply, note
+from bot.journey.conversations import CORRECTED_WITHIN, Standing
 from bot.journey.subject import Subject
 from bot.phones import country_of
 from bot.runtime import Runtime
@@ -31,15 +31,13 @@ from flows.decisions import Say
 from flows.program import Program
 from flows.program import Question as ProgramQuestion
 from flows.states import FollowUpState, SurveyState
-from flows.survey import Conversation, hear, scored, see
+from flows.survey import ANNOYED, Conversation, hear, said_low, scored, see, suggested
 from messages.reading import Intent, Question, Reading, Scale, read
 from messages.reading.scales import is_on
 
 log = structlog.get_logger()
 BATCH = 200
 LONGEST_COMMENT = 4000
-CORRECTED_WITHIN = timedelta(minutes=10)
-"""A clear score so soon after the first one corrects it ("sorry, 4")."""
 _TAP = re.compile(r"([^:]+):([0-9]{1,3}):([0-9]{1,3})")
 """What comes back from a button of a survey: its token, which of its questions, the score."""
 
@@ -116,12 +114,47 @@ def _keep_for_person(session: Session, runtime: Runtime, reply: InboundRow) -> N
 
 
 def _read_text(session: Session, runtime: Runtime, customer: CustomerRow, reply: InboundRow) -> None:
-    subject, talk = _conversation(session, runtime, customer, reply)
-    if reply.media and not reply.body.strip():
-        _look_at(session, subject, talk, reply)
-        return
-    reading = read(reply.body, _question(talk, customer, reply))
-    _hear(session, subject, talk, reply, reading, text=reply.body)
+    """Of the conversations that the reply may belong to, the first whose question it answers; else the likeliest."""
+    found = []
+    for survey in conversations.likeliest_first(session, customer, reply):
+        subject, talk = _conversation(session, runtime, customer, reply, survey)
+        if reply.media and not reply.body.strip():
+            _look_at(session, subject, talk, reply)
+            return
+        found.append((subject, talk, _read(talk, customer, reply)))
+        if _answers(session, *found[-1]):
+            break
+    else:
+        found = found[:1]
+    _hear(session, found[-1][0], found[-1][1], reply, found[-1][2], text=reply.body)
+
+
+def _read(talk: Conversation, customer: CustomerRow, reply: InboundRow) -> Reading:
+    """The reply as read; to a survey that is answered, a low score is still one, and all else is words."""
+    question = _question(talk, customer, reply)
+    asked = talk.asked_last if talk.over else None
+    if asked is not None:
+        reading = read(reply.body, replace(question, scale=asked.scale, levels=levels_of(asked, customer.language)))
+        if said_low(talk, reading):
+            return reading
+    reading = read(reply.body, question)
+    if _answers_the_first(reading):
+        return read(reply.body, replace(question, n_questions=1))
+    return reading
+
+
+def _answers_the_first(reading: Reading) -> bool:
+    """One answer where several questions are open: they are asked one by one, so it belongs to the first."""
+    given = [place for place, score in enumerate(reading.answers or ()) if score is not None]
+    return given == [0] and reading.needs_person
+
+
+def _answers(session: Session, subject: Subject, talk: Conversation, reading: Reading) -> bool:
+    """Is it an answer here? Not what its question does not know, nor a score said a moment ago already."""
+    if talk.correcting and subject.survey is not None and reading.score is not None:
+        given = {answer.question: answer.score for answer in surveys.answers_of(session, subject.survey.id)}
+        return [given.get(question.id) for question in talk.open_questions] != [reading.score]
+    return reading.intent is not Intent.UNCLEAR or reading.kind is not None
 
 
 def _look_at(session: Session, subject: Subject, talk: Conversation, reply: InboundRow) -> None:
@@ -168,7 +201,7 @@ def _obey_consent(session: Session, runtime: Runtime, customer: CustomerRow, rep
 
     YES is an answer where a question waits and nobody had opted out: there is nothing to come back from.
     """
-    subject, talk = _conversation(session, runtime, customer, reply)
+    subject, talk = _conversation(session, runtime, customer, reply, _likeliest(session, customer, reply))
     if reply.flag == Flag.OPT_IN and not talk.opted_out:
         reading = read(reply.body, _question(talk, customer, reply))
         if reading.intent is Intent.SCORE:
@@ -230,11 +263,11 @@ def _book_tap(
     subject, talk = _conversation(session, runtime, customer, reply, survey)
     reply.body = reply.body or f"{score:g}"  # what a person reads of it
     if talk.correcting or (before is not None and reply.received_at - before.at <= CORRECTED_WITHIN):
-        talk = replace(talk, asked=question.id, correcting=True)
-    elif before is not None:
-        subject.survey, talk = None, replace(talk, survey=None, asked=None, answered=())
+        talk = replace(talk, asked=question.id, correcting=True, corrects=())
+    elif before is not None or not talk.waits:
+        subject.survey, talk = None, replace(talk, survey=None, asked=None, answered=(), late=False, over=False)
     reading = scored(question, score, "tapped a button")
-    if talk.survey is not None and talk.open_questions[0].id != question.id:
+    if talk.survey is not None and talk.open_questions and talk.open_questions[0].id != question.id:
         answers = tuple(score if each.id == question.id else None for each in talk.open_questions)
         reading = replace(reading, score=None, points=None, level=None, answers=answers)
     _hear(session, subject, talk, reply, reading, text=reply.body)
@@ -272,6 +305,10 @@ def _hear(
     note(session, subject, "reply", ", ".join(reading.because) or str(reading.intent), data=_seen(reply, reading))
     decisions = hear(talk, reading, text, reply.received_at, subject.calendar)
     apply(session, subject, [each for each in decisions if not (quiet and isinstance(each, Say))])
+    action = suggested(talk, reading, decisions)
+    if action is not None:
+        about = tasks.For(key=f"suggestion:{reply.id}", because="a suggestion in the reply", on=subject.today)
+        tasks.open_for(session, subject, about, action)
 
 
 def _seen(reply: InboundRow, reading: Reading) -> dict[str, Any]:
@@ -287,47 +324,46 @@ def _seen(reply: InboundRow, reading: Reading) -> dict[str, Any]:
 
 
 def _conversation(
-    session: Session, runtime: Runtime, customer: CustomerRow, reply: InboundRow, survey: SurveyRow | None = None
+    session: Session, runtime: Runtime, customer: CustomerRow, reply: InboundRow, survey: SurveyRow | None
 ) -> tuple[Subject, Conversation]:
-    """What is open with this customer on this channel: the newest survey that waits, or nothing (R123)."""
+    """What stands between this customer and the survey that the reply may belong to; None: a free message (R123)."""
     now = reply.received_at
-    survey = survey or surveys.latest_of_customer(session, customer.id, reply.channel)
-    waiting = survey is not None and survey.state in (SurveyState.OPEN, SurveyState.NEEDS_PERSON)
-    correcting = _just_answered(survey, now) or (reply.provider == "page" and _takes_more(survey, now))
-    if survey is not None and not ((waiting and now < survey.closes_at) or correcting):
+    standing = conversations.standing_of(survey, now)
+    correcting = standing is Standing.JUST_ANSWERED or (reply.provider == "page" and standing is Standing.ANSWERED)
+    if standing is Standing.GONE:
         survey = None
     in_force = _program_of(session, runtime, customer, survey)
     enrolment = customers.enrolment(session, customer.id, in_force.program.id)
     subject = Subject(runtime, in_force, customer, enrolment, runtime.clock.now(), inbound=reply, survey=survey)
     subject.ticket = live = tickets.live(session, customer.id, in_force.program.id)
     asked_again = survey is not None and live is not None and survey.ticket_id == live.id
+    answers = surveys.answers_of(session, survey.id) if survey else ()
     talk = Conversation(
         program=in_force.program,
         zone=ZoneInfo(customer.zone),
         survey=survey.survey if survey else None,
         asked=survey.asked if survey else None,
-        answered=tuple(answer.question for answer in surveys.answers_of(session, survey.id)) if survey else (),
+        closes_at=survey.closes_at if survey else None,
+        answered=tuple(answer.question for answer in answers),
         clarified=survey.clarified if survey else 0,
+        handed_over=survey is not None and survey.state == SurveyState.NEEDS_PERSON,
+        late=standing is Standing.LATE,
         correcting=correcting,
+        corrects=conversations.last_answered(answers) if correcting else (),
+        over=standing is Standing.ANSWERED and not correcting,
         resurvey_of=live.id if live and asked_again else 0,
         live_ticket=live is not None,
+        own_ticket=survey is not None and live is not None and live.survey_id == survey.id,
+        only_for_score=standing is Standing.JUST_ANSWERED and conversations.only_for_score(session, live, survey),
+        call_before=live.call_before if live else None,
         opted_out=customer.opted_out_at is not None,
     )
     return subject, talk
 
 
-def _takes_more(survey: SurveyRow | None, now: datetime) -> bool:
-    """An answered survey's page takes more answers and words until its closing date."""
-    return survey is not None and survey.state == SurveyState.ANSWERED and now < survey.closes_at
-
-
-def _just_answered(survey: SurveyRow | None, now: datetime) -> bool:
-    return (
-        survey is not None
-        and survey.state == SurveyState.ANSWERED
-        and survey.answered_at is not None
-        and now - survey.answered_at <= CORRECTED_WITHIN
-    )
+def _likeliest(session: Session, customer: CustomerRow, reply: InboundRow) -> SurveyRow | None:
+    """The survey that a reply most likely belongs to."""
+    return next(iter(conversations.likeliest_first(session, customer, reply)))
 
 
 def _program_of(session: Session, runtime: Runtime, customer: CustomerRow, survey: SurveyRow | None) -> InForce:
@@ -352,7 +388,7 @@ def _question(talk: Conversation, customer: CustomerRow, reply: InboundRow) -> Q
         n_questions=max(1, len(open_questions)) if not talk.correcting else 1,
         levels=levels_of(open_questions[0], customer.language) if open_questions else (),
         alert_words=alert_words(talk.program),
-        survey_open=talk.survey is not None,
+        survey_open=bool(open_questions) and not talk.late,
     )
 
 
@@ -364,9 +400,11 @@ def levels_of(question: ProgramQuestion, language: str) -> tuple[str, ...]:
 
 
 def alert_words(program: Program) -> dict[str, tuple[str, ...]]:
-    """Flag -> its words in every language."""
-    alerts = program.replies.alerts.items()
-    return {flag: tuple(word for words in alert.words.values() for word in words) for flag, alert in alerts}
+    """Flag -> its words in every language; those of annoyance with us are one more."""
+    watched = {flag: alert.words for flag, alert in program.replies.alerts.items()}
+    if program.replies.annoyed:
+        watched[ANNOYED] = program.replies.annoyed
+    return {flag: tuple(word for words in known.values() for word in words) for flag, known in watched.items()}
 
 
 # ----- answers that are no text: the survey page, and a person who codes an unclear reply
@@ -411,7 +449,7 @@ def answer_on_page(runtime: Runtime, token: str, scores: Mapping[str, float], co
         if reply is None:
             return survey.state
         subject, talk = _conversation(session, runtime, customer, reply, survey)
-        if talk.survey is None:
+        if talk.survey is None or talk.late:
             raise Conflict("this survey is closed")
         talk = replace(talk, on_page=True)
         reading = _page_reading(talk, customer, scores, comment)
@@ -466,8 +504,8 @@ def code_reply(runtime: Runtime, inbound_id: int, staff_name: str, score: float 
         if customer is None or score is None:
             return
         customer = customers.lock(session, [customer.id])[customer.id]
-        subject, talk = _conversation(session, runtime, customer, reply)
-        if talk.survey is None or not talk.open_questions:
+        subject, talk = _conversation(session, runtime, customer, reply, _likeliest(session, customer, reply))
+        if talk.late or not talk.open_questions:
             raise Conflict("no question of this customer is open any more")
         question = talk.open_questions[0]
         _check_scores([question], {question.id: score})

@@ -10,7 +10,7 @@ SENDING is looked up at the provider, never blindly sent again: receipts.py. Wha
 
 import asyncio
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,6 +21,7 @@ from sqlmodel import Session
 from bot.channels.contract import Accepted, Button, NotSent, Outcome, Outgoing, Refused, Unknown
 from bot.errors import Conflict, NotFound
 from bot.journey import refusals, senders
+from bot.journey.apply import LATER
 from bot.journey.limits import Limits
 from bot.journey.outreach import BATCH, Step
 from bot.journey.senders import Lanes, Slot
@@ -36,9 +37,9 @@ from bot.store.rows import move
 from bot.store.tables import MessageRow
 from flows import plan
 from flows.consent import ALWAYS, No, may_still_send
-from flows.program import Unanswered
 from flows.resurvey import FLOW as RESURVEY
 from flows.states import FollowUpState, MessageState
+from flows.triggers import Unanswered
 from flows.windows import is_open, is_reachable, next_opening
 from messages.catalog import Purpose
 
@@ -198,7 +199,7 @@ def _opens_later(batch: _Batch, row: Brief, at: datetime) -> datetime | None:
 
 def _opening(runtime: Runtime, row: Brief, zone: ZoneInfo, at: datetime) -> datetime | None:
     step = Step.of(runtime.shelf.version(row.program_version_id), row)
-    permits, calendar = step.permits(), runtime.calendar(step.program.region)
+    permits, calendar = step.permits(), runtime.calendar(step.program)
     if step.exempt_from_windows(row):
         open_now = is_reachable(at, permits=permits, zone=zone)
     else:
@@ -328,17 +329,14 @@ def _settle(
     with runtime.db.write() as session:
         # a refusal may end in the customer's row: it is locked before any other, as everywhere
         customers.lock(session, (call.message.customer_id for call, out in pairs if isinstance(out, Refused)))
-        unproven = messages.unproven(session, [call.message.id for call in calls])
-        current = [(call, out) for call, out in pairs if _still_counts(unproven.get(call.message.id), call, out)]
         results = [_result(call, outcome, now) for call, outcome in pairs]
-        counting = {call.message.id for call, _ in current}
+        # a receipt or a look-up may have been faster, or others took over from a sender that stood still
+        news = messages.settle(session, results)
         messages.finish(session, results, now)
-        messages.settle(session, [each for each in results if each.message_id in counting])
-        accepted = [call.message for call, outcome in current if isinstance(outcome, Accepted)]
-        # a receipt or a look-up may have been faster
-        note_accepted(session, runtime, [row for row in accepted if row.id in unproven], sources, now)
-        for call, outcome in current:
-            if isinstance(outcome, Refused):
+        accepted = [call.message for call, outcome in pairs if isinstance(outcome, Accepted)]
+        note_accepted(session, runtime, [row for row in accepted if row.id in news], sources, now)
+        for call, outcome in pairs:
+            if isinstance(outcome, Refused) and call.message.id in news:
                 refusals.settle_refused(session, runtime, call.message.id, outcome, now)
         _give_back(session, runtime, pairs, dict(sources), now)
     senders.note_outcomes(
@@ -346,16 +344,9 @@ def _settle(
     )
 
 
-def _still_counts(unproven: tuple[MessageState, int] | None, call: _Call, outcome: Outcome) -> bool:
-    """Proof always does. Anything else is old news where a sender stood still beyond its lease and others took over."""
-    if isinstance(outcome, Accepted):
-        return True
-    return unproven in ((MessageState.SENDING, call.number), (MessageState.UNKNOWN, call.number))
-
-
 def _result(call: _Call, outcome: Outcome, now: datetime) -> Result:
     """What is kept of one outcome."""
-    ids = (call.message.id, call.claim.attempt_id)
+    ids = (call.message.id, call.claim.attempt_id, call.number)
     match outcome:
         case Accepted(provider_id=provider_id, delivered=delivered):
             state = MessageState.DELIVERED if delivered else MessageState.ACCEPTED
@@ -429,6 +420,7 @@ def _plan_reminders(
     now: datetime,
 ) -> None:
     """Reminders of the surveys that these messages have opened (R71)."""
+    rows = [row for row in rows if not sources[row.follow_up_id].occasion.startswith(LATER)]  # the second and last
     kinds = {_kind(sources[row.follow_up_id]): sources[row.follow_up_id] for row in rows}
     reminded = {kind for kind, source in kinds.items() if has_reminder(runtime, source)}
     rows = [row for row in rows if _kind(sources[row.follow_up_id]) in reminded]
@@ -444,10 +436,11 @@ def _plan_reminders(
         zone = ZoneInfo(people[row.customer_id].zone)
         sent_on = now.astimezone(zone).date()
         owner = follow_ups.Owner(program.id, source.program_version_id, now)
-        calendar = runtime.calendar(program.region)
+        calendar = runtime.calendar(program)
         for each in plan.plan_reminders(
             program, source.flow, source.occasion, sent_on, survey.id, survey.closes_at, zone, calendar
         ):
+            each = replace(each, person_id=source.person_id, matter_id=source.matter_id)
             planned.append((owner, row.customer_id, each, source.event_id))
             data = {"due": each.slot.due_at.isoformat(), "nominal": each.slot.nominal_on.isoformat()}
             line = follow_up_line(now, "planned", each.because, source, data=data)

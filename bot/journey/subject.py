@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -10,9 +10,18 @@ from sqlmodel import Session
 
 from bot.runtime import Runtime
 from bot.shelf import InForce
-from bot.store import customers, trail
+from bot.store import customers, matters, trail
 from bot.store.follow_ups import Brief
-from bot.store.tables import CustomerRow, EnrolmentRow, EventRow, FollowUpRow, InboundRow, SurveyRow, TicketRow
+from bot.store.tables import (
+    CustomerRow,
+    EnrolmentRow,
+    EventRow,
+    FollowUpRow,
+    InboundRow,
+    MatterRow,
+    SurveyRow,
+    TicketRow,
+)
 from flows.calendar import Calendar
 from flows.events import Customer
 from flows.program import Program
@@ -31,6 +40,7 @@ class Subject:
     survey: SurveyRow | None = None
     ticket: TicketRow | None = None
     event: EventRow | None = None
+    matter: MatterRow | None = None
     event_id: int = 0
 
     @property
@@ -39,11 +49,37 @@ class Subject:
 
     @property
     def calendar(self) -> Calendar:
-        return self.runtime.calendar(self.in_force.program.region)
+        return self.runtime.calendar(self.in_force.program)
+
+    @property
+    def today(self) -> date:
+        """The customer's present date."""
+        return self.now.astimezone(self.zone).date()
+
+    @property
+    def is_annoyed(self) -> bool:
+        """Has this customer shown annoyance with us (R83)?"""
+        return self.enrolment is not None and bool(self.enrolment.flags.get("annoyed_since"))
+
+    def date_named(self, session: Session, name: str | None, matter_id: int) -> date | None:
+        """A date as programs name it: an attribute, or kind.date of the matter at hand; None: nobody has told it."""
+        kind, dot, field = (name or "").partition(".")
+        if not dot:
+            return iso_date(self.customer.attributes.get(kind))
+        matter = matters.by_ids(session, [matter_id]).get(matter_id)
+        return iso_date(matter.dates.get(field)) if matter and matter.kind == kind else None
 
     @property
     def facts(self) -> Customer:
         return facts_of(self.customer, self.enrolment)
+
+
+def iso_date(value: object) -> date | None:
+    """A day as attributes and matters hold it; None for anything else."""
+    try:
+        return date.fromisoformat(str(value)[:10])
+    except ValueError:
+        return None
 
 
 def facts_of(customer: CustomerRow, enrolment: EnrolmentRow | None) -> Customer:

@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.runtime import Runtime
-from bot.store.tables import CustomerRow, EventRow, SurveyRow, TicketRow
+from bot.store.tables import ContactPersonRow, CustomerRow, EventRow, SurveyRow, TicketRow
 from flows.program import Program, Question, Survey
 from messages.render import render
 from messages.sms import measure
@@ -140,12 +140,14 @@ def variables_for(
     ticket: TicketRow | None = None,
     event: EventRow | None = None,
     festival: str | None = None,
+    person: ContactPersonRow | None = None,
 ) -> dict[str, Any]:
-    """Everything a template may name about this customer now; what is missing is None."""
+    """Everything a template may name about this customer now; what is missing is None. `person`: who is addressed."""
     language = customer.language
+    addressed = person or customer
     known: dict[str, Any] = {
         **_declared(program, customer),
-        "salutation": salutation(customer.name, customer.title, language),
+        "salutation": salutation(addressed.name, addressed.title, language),
         "customer_name": customer.name or None,
         "company": program.text(program.company, language),
         "company_phone": program.company_phone or None,
@@ -164,6 +166,7 @@ def variables_for(
             "ticket_id": ticket.id,
             "result": ticket.result or None,
             "due_at": ticket.call_before,
+            "promised_at": ticket.wished_at,
             "reply_text": ticket.words or None,
         }
     return known

@@ -1,7 +1,8 @@
 """The shape of a scenario, and how one is read from YAML; errors name line, field and remedy."""
 
-from collections.abc import Iterator
-from datetime import datetime
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -10,10 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bot.errors import InputError
 from bot.shelf import read_program
 from flows.errors import Fault, ProgramError
-from flows.load import Source, read_yaml
+from flows.source import Source, read_yaml
 
-KINDS = ("event", "reply", "staff", "set", "delivery", "cancel")
+KINDS = ("event", "contact", "reply", "staff", "set", "delivery", "cancel", "milestone")
 """What a step of the script may be."""
+_RANGE = re.compile(r"(\D*)([0-9]+)\.\.(\D*)([0-9]+)")
 
 
 class Part(BaseModel):
@@ -26,15 +28,20 @@ class Contact(Part):
     """One human at a customer, with an own number."""
 
     name: str
-    role: str = "contact"
-    phone: str
+    role: str
+    title: str = ""
+    phone: str = ""
+    telegram: str = ""
+    email: str = ""
 
 
 class Matter(Part):
-    """A contract, vehicle, invoice, order or project of a customer."""
+    """A contract, vehicle, invoice, order or project of a customer, with its dates."""
 
     kind: str
     id: str
+    dates: dict[str, date | None] = Field(default_factory=dict)
+    state: str = ""
 
 
 class Person(Part):
@@ -55,6 +62,7 @@ class Person(Part):
     attributes: dict[str, Any] = Field(default_factory=dict)
     contacts: list[Contact] = Field(default_factory=list)
     matters: list[Matter] = Field(default_factory=list)
+    staff: list[str] = Field(default_factory=list)
 
 
 class Crowd(Part):
@@ -65,6 +73,8 @@ class Crowd(Part):
     class_: str = Field("", alias="class")
     program: str = ""
     language: str = ""
+    attributes: dict[str, Any] = Field(default_factory=dict)
+    staff: list[str] = Field(default_factory=list)
 
 
 class Answering(Part):
@@ -86,22 +96,36 @@ class Member(Part):
 
 
 class Step(Part):
-    """One line of the script; exactly one of event, reply, staff, set, delivery says what it is."""
+    """One line of the script; one of KINDS says what it is.
+
+    `staff` beside `contact` is who made it. `customer` may be a range of a crowd: c1..c188.
+    """
 
     at: datetime
     event: str | None = None
+    contact: str | None = None
     reply: str | None = None
     staff: str | None = None
     set: Any = None
     delivery: Any = None
     cancel: str | None = None
+    milestone: str | None = None
     customer: str = ""
     id: str = ""
     data: dict[str, Any] = Field(default_factory=dict)
     matter: str = ""
+    dates: dict[str, date | None] = Field(default_factory=dict)
+    state: str = ""
     channel: str = "sms"
-    does: Literal["claim", "acknowledge", "give_back", "resolve", "close"] | None = None
+    person: str = ""
+    does: Literal["claim", "acknowledge", "give_back", "resolve", "close", "done", "plan", "agree"] | None = None
     ticket: int = 0
+    task: int | str = 0
+    flow: str = ""
+    program: str = ""
+    on: date | datetime | None = Field(None, union_mode="left_to_right")
+    next_on: date | None = None
+    title: str = ""
     result: str = ""
     reason: str = ""
     attributes: dict[str, Any] = Field(default_factory=dict)
@@ -111,11 +135,23 @@ class Step(Part):
     def kinds(self) -> tuple[str, ...]:
         """What it says: one of KINDS, unless somebody slipped; fields of `set` and `delivery` say them as well."""
         given = set(self.model_fields_set)
-        if self.attributes:
+        if self.attributes or self.dates or self.state:
             given.add("set")
         if self.fails is not None:
             given.add("delivery")
+        if self.contact is not None:
+            given.discard("staff")
         return tuple(kind for kind in KINDS if kind in given)
+
+    def each(self) -> Iterator["Step"]:
+        """The step once for each customer of a range, or itself."""
+        found = _RANGE.fullmatch(self.customer)
+        if found is None or found[1] != found[3]:
+            yield self
+            return
+        for number in range(int(found[2]), int(found[4]) + 1):
+            more = f"{self.id}-{number}" if self.id else ""
+            yield self.model_copy(update={"customer": f"{found[1]}{number}", "id": more})
 
 
 class Scenario(Part):
@@ -166,7 +202,38 @@ def parse_scenario(source: Source, folder: Path) -> tuple[Scenario, dict[str, st
 
 
 def _faults(error: ValidationError, source: Source) -> Iterator[Fault]:
+    """Each fault once, at its line; of `customers` only what the form that was written calls for."""
+    given = source.data.get("customers")
+    form = "list[Person]" if isinstance(given, list) else "Crowd" if isinstance(given, dict) else "str"
+    seen: set[str] = set()
     for item in error.errors():
-        path = tuple(part for part in item["loc"] if part not in ("Crowd", "list[Person]", "str"))
+        place = item["loc"]
+        if place[0] == "customers" and len(place) > 1 and place[1] != form:
+            continue
+        path = tuple(part for part in place if part not in ("Crowd", "list[Person]", "str", "datetime", "date"))
         field_ = ".".join(str(part) for part in path)
-        yield Fault(source.file, source.line_of(path), field_, item["msg"], "see docs/rehearse.md")
+        if field_ in seen:
+            continue
+        seen.add(field_)
+        message, remedy = item["msg"], "see docs/rehearse.md"
+        if item["type"] == "extra_forbidden":
+            message, remedy = "unknown field", f"one of {', '.join(_fields_at(place))}"
+        yield Fault(source.file, source.line_of(path), field_, message, remedy)
+
+
+def _fields_at(place: tuple[int | str, ...]) -> list[str]:
+    """The fields of the part of a scenario in which a slip was made, as YAML writes them."""
+    named = [str(part) for part in place[:-1] if part in _PARTS]
+    model = _PARTS[named[-1]] if named else Scenario
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+_PARTS: Mapping[int | str, type[Part]] = {
+    "customers": Person,
+    "Crowd": Crowd,
+    "contacts": Contact,
+    "matters": Matter,
+    "staff": Member,
+    "answering": Answering,
+    "script": Step,
+}

@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -16,17 +16,17 @@ from bot.clock import SimulatedClock
 from bot.errors import InputError
 from bot.jobs.simulated import advance, work_until_idle
 from bot.jobs.work import WORK, Work
-from bot.journey import callbacks, enrolment, inbox, intake
-from bot.phones import normalise_phone
+from bot.journey import enrolment, inbox, intake, milestones
+from bot.journey.belongings import MatterIn, PersonIn
+from bot.rehearsal import acting
+from bot.rehearsal.acting import SOURCE
 from bot.rehearsal.crowd import Crowd as Answerers
-from bot.rehearsal.scenario import KINDS, Crowd, Member, Person, Scenario, Step
+from bot.rehearsal.names import Names, faults_of
+from bot.rehearsal.scenario import Crowd, Member, Person, Scenario, Step
 from bot.runtime import Runtime
-from bot.store import customers, staff, tickets
+from bot.store import contacts, customers, staff
 from bot.store.tables import StaffRow
 
-SOURCE = "rehearsal"
-COLUMNS = ("class", "zone", "language", "name", "title", "marketing_consent")
-"""What a step may set beside the attributes that programs declare."""
 SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡林郭何高罗"
 GIVEN_NAMES = ("伟", "芳", "娜", "敏", "静", "强", "磊", "洋", "艳", "勇", "军", "杰", "娟", "涛", "超", "秀兰", "建国")
 
@@ -42,8 +42,8 @@ class Stage:
         self.ids: dict[str, int] = {}
         self.names: dict[int, str] = {}
         self.members: dict[str, int] = {}
-        self._events = 0
-        self._replies = 0
+        self.refused: list[dict[str, Any]] = []
+        self._told = 0
 
     @property
     def simulator(self) -> Simulator:
@@ -57,10 +57,11 @@ class Stage:
 
     async def live(self, progress: Callable[[datetime], None] | None = None) -> None:
         """Play the script in order of time, then go on until the end."""
-        self._enrol_all()
         self._hire()
-        steps = sorted(self.scenario.script, key=lambda step: self.instant(step.at))
-        self._check_names(self.scenario.script)
+        self._enrol_all()
+        self._check_names()
+        steps = [each for step in self.scenario.script for each in step.each()]
+        steps.sort(key=lambda step: self.instant(step.at))
         work = (*WORK, *self._crowd())
         for at, same in groupby(steps, lambda step: self.instant(step.at)):
             await advance(self.runtime, self.clock, at, work, progress)
@@ -105,6 +106,9 @@ class Stage:
                 programs=(person.program,) if person.program else self._only_program(),
                 marketing_consent=person.marketing_consent,
                 attributes=person.attributes,
+                contacts=tuple(PersonIn(**each.model_dump()) for each in person.contacts),
+                matters=tuple(MatterIn(**each.model_dump()) for each in person.matters),
+                staff=self.called(person.staff),
             )
             for index, person in enumerate(people, start=1)
         ]
@@ -114,7 +118,6 @@ class Stage:
         for person, result in zip(people, results, strict=True):
             self.ids[person.id] = result.row_id
             self.names[result.row_id] = person.id
-        self._add_contacts(people)
 
     def _enrol_file(self, path: Path) -> None:
         """Customers from a CSV or XLSX file, as `huifang import customers` takes them."""
@@ -128,21 +131,11 @@ class Stage:
             self.ids = customers.ids_of(session, SOURCE)
         self.names = {row_id: name for name, row_id in self.ids.items()}
 
-    def _add_contacts(self, people: Sequence[Person]) -> None:
-        """The humans at a customer, and what it has with us."""
-        with self.runtime.db.write() as session:
-            for person in people:
-                customer_id = self.ids[person.id]
-                for contact in person.contacts:
-                    phone = normalise_phone(contact.phone, self.runtime.settings.region)
-                    if phone is None:
-                        field_ = f"customers[{person.id}].contacts.phone"
-                        reason = f"{contact.phone!r} is no phone number"
-                        raise InputError([{"field": field_, "reason": reason, "remedy": "write it as +8613800000000"}])
-                    person_id = customers.add_person(session, customer_id, contact.name, contact.role)
-                    customers.add_point(session, customer_id, person_id, "sms", phone)
-                for matter in person.matters:
-                    customers.matter(session, customer_id, SOURCE, matter.kind, matter.id)
+    def called(self, members: Sequence[str]) -> tuple[str, ...]:
+        """Names of members of staff who are meant by id, name or role."""
+        with self.runtime.db.read() as session:
+            called = {row.id: row.name for row in staff.everybody(session)}
+        return tuple(called.get(self.members.get(name, 0), name) for name in members)
 
     def _only_program(self) -> tuple[str, ...]:
         ids = [each.program.id for each in self.runtime.shelf.in_force]
@@ -161,6 +154,8 @@ class Stage:
                         "class": given.class_,
                         "program": given.program,
                         "language": given.language,
+                        "attributes": given.attributes,
+                        "staff": given.staff,
                     }
                 )
         elif not isinstance(given, str):
@@ -185,78 +180,41 @@ class Stage:
             roles.update(dict.fromkeys(each.program.roles()))
         return [Member(id=role, name=role, roles=[role]) for role in roles]
 
-    def _check_names(self, steps: Sequence[Step]) -> None:
-        """Unknown customers, events, attributes and staff are told, by their place, before anything is played."""
-        known_events = self.runtime.shelf.event_types()
-        known_attributes = set(COLUMNS)
-        for each in self.runtime.shelf.in_force:
-            known_attributes |= set(each.program.attributes)
-        faults: list[dict[str, Any]] = []
-
-        def fault(index: int, name: str, reason: str, known: Sequence[str]) -> None:
-            place = f"script[{index}].{name}" if name else f"script[{index}]"
-            faults.append({"field": place, "reason": reason, "remedy": f"one of {', '.join(known)}"})
-
-        people = self.scenario.customers if isinstance(self.scenario.customers, list) else []
-        own = sorted(known_attributes - set(COLUMNS))
-        faults.extend(
-            {
-                "field": f"customers[{person.id}].attributes.{name}",
-                "reason": f"unknown attribute {name!r}",
-                "remedy": f"one of {', '.join(own)}",
-            }
-            for person in people
-            for name in person.attributes
-            if name not in own
-        )
-        for index, step in enumerate(steps):
-            if len(step.kinds) != 1:
-                said = " and ".join(step.kinds) or "nothing"
-                fault(index, "", f"says {said}: one step is one thing", KINDS)
-            if step.event is not None and step.event not in known_events:
-                fault(index, "event", f"unknown event {step.event!r}", sorted(known_events))
-            if step.customer and step.customer not in self.ids:
-                fault(index, "customer", f"unknown customer {step.customer!r}", list(self.ids)[:20])
-            if step.staff is not None and step.staff not in self.members:
-                fault(index, "staff", f"unknown staff {step.staff!r}", list(self.members))
-            for name in step.attributes:
-                if name not in known_attributes:
-                    fault(index, f"attributes.{name}", f"unknown attribute {name!r}", sorted(known_attributes))
-        if faults:
+    def _check_names(self) -> None:
+        """Names that nothing stands behind are told by their place before anything is played."""
+        programs = {each.program.id: each.program for each in self.runtime.shelf.in_force}
+        names = Names(programs, frozenset(self.ids), frozenset(self.members))
+        if faults := list(faults_of(self.scenario, names)):
             raise InputError(faults)
 
     def _play(self, step: Step) -> None:
-        given = step.model_fields_set
-        if step.cancel is not None:
-            intake.cancel_event(self.runtime, SOURCE, step.cancel, step.reason or "cancelled")
-        elif step.reply is not None:
-            self._reply(step)
-        elif step.staff is not None:
-            self._act(step)
-        elif "set" in given or step.attributes:
-            self._set(step)
-        elif "delivery" in given or step.fails:
-            fault: PhoneFault | None = "refuse" if step.fails is True else step.fails or None  # type: ignore[assignment]
-            self.simulator.fail(self._address(step), None if step.fails == "never" else fault)
-        else:
-            raise InputError(
-                [
-                    {
-                        "field": f"script at {step.at}",
-                        "reason": "does nothing",
-                        "remedy": "event, reply, staff, set or delivery",
-                    }
-                ]
-            )
+        """One step that is no event; exactly one of its kinds is given."""
+        match step.kinds:
+            case ("cancel",):
+                intake.cancel_event(self.runtime, SOURCE, step.cancel or "", step.reason or "cancelled")
+            case ("contact",):
+                acting.log_contact(self, step)
+            case ("reply",):
+                self._reply(step)
+            case ("staff",):
+                acting.act(self, step)
+            case ("milestone",):
+                self._enter(step)
+            case ("set",):
+                self._set(step)
+            case _:
+                fault: PhoneFault | None = "refuse" if step.fails is True else None
+                if step.fails in ("refuse", "lose", "lose_after"):
+                    fault = step.fails
+                self.simulator.fail(self._address(step), fault)
 
     def _happen(self, steps: Sequence[Step]) -> None:
         """What happens at one instant is told together."""
         rows = []
         for step in steps:
-            self._events += 1
             rows.append(
                 intake.EventIn(
-                    id=step.id or f"event-{self._events}",
+                    id=step.id or self.next_id("event"),
                     type=step.event or "",
                     customer=step.customer,
                     at=self.instant(step.at),
@@ -282,76 +240,67 @@ class Stage:
             ),
         )
 
+    def _enter(self, step: Step) -> None:
+        """A milestone of the program that knows its kind."""
+        assert step.milestone is not None
+        knows = [each.program.id for each in self.runtime.shelf.in_force if step.milestone in each.program.milestones]
+        on = step.on.date() if isinstance(step.on, datetime) else step.on
+        assert on is not None
+        milestones.enter_milestone(self.runtime, step.program or knows[0], step.milestone, on, step.title)
+
     def _address(self, step: Step) -> str:
+        """Where a customer, or one contact person there, is on the step's channel."""
         with self.runtime.db.read() as session:
             points = customers.all_points_of(session, self.ids[step.customer])
+            persons = contacts.persons_called(session, self.ids[step.customer], step.person) if step.person else ()
+        wanted = {person.id for person in persons}
         for point in points:
-            if point.channel == step.channel:
+            if point.channel == step.channel and (not step.person or point.person_id in wanted):
                 return point.address
-        raise InputError(
-            [
-                {
-                    "field": "channel",
-                    "reason": f"{step.customer} has no {step.channel}",
-                    "remedy": "give an address, or another channel",
-                }
-            ]
-        )
-
-    def _act(self, step: Step) -> None:
-        assert step.staff is not None
-        member, ticket = self.members[step.staff], step.ticket or self._ticket_of(step.customer)
-        match step.does:
-            case "claim":
-                callbacks.claim(self.runtime, ticket, member)
-            case "acknowledge":
-                callbacks.acknowledge(self.runtime, ticket, member)
-            case "give_back":
-                callbacks.give_back(self.runtime, ticket, member, step.reason)
-            case "resolve":
-                with self.runtime.db.read() as session:
-                    row = tickets.get(session, ticket)
-                if row is not None and row.state == "open":
-                    callbacks.claim(self.runtime, ticket, member)
-                callbacks.resolve(self.runtime, ticket, member, step.result or "handled")
-            case "close":
-                callbacks.override_close(self.runtime, ticket, member, step.reason)
-            case None:
-                raise InputError(
-                    [
-                        {
-                            "field": f"script at {step.at}",
-                            "reason": "staff without `does`",
-                            "remedy": "claim, resolve, ...",
-                        }
-                    ]
-                )
-
-    def _ticket_of(self, customer: str) -> int:
-        with self.runtime.db.read() as session:
-            live = [row for row in tickets.of_customer(session, self.ids.get(customer, 0)) if row.state != "closed"]
-        if not live:
-            raise InputError(
-                [{"field": "customer", "reason": f"{customer!r} has no open ticket", "remedy": "name a ticket"}]
-            )
-        return live[-1].id
+        reason = f"{step.person or step.customer} has no {step.channel}"
+        raise InputError([{"field": "channel", "reason": reason, "remedy": "give an address, or another channel"}])
 
     def _set(self, step: Step) -> None:
+        """Attributes, class and the like, or dates of a matter change, as another system would tell it."""
         values = dict(step.attributes)
+        kind, _, key = step.matter.partition(":")
+        addresses = self._addresses(step.customer)
         row = enrolment.CustomerIn(
             id=step.customer,
             name=str(values.pop("name", "")) or self._name_of(step.customer),
-            phone=self._address(step),
+            phone=addresses.get("sms", ""),
+            telegram=addresses.get("telegram", ""),
+            email=addresses.get("email", ""),
+            whatsapp=addresses.get("whatsapp", ""),
             title=str(values.pop("title", "")),
             language=str(values.pop("language", "")),
             zone=str(values.pop("zone", "")),
             class_=str(values.pop("class", "")),
             programs=self._only_program(),
             marketing_consent=bool(values.pop("marketing_consent", False)),
+            staff=self.called(values.pop("staff", ())),
+            matters=(MatterIn(kind, key, step.dates, step.state),) if step.matter else (),
             attributes=values,
         )
         if faults := enrolment.faults_of(enrolment.accept_customers(self.runtime, SOURCE, [row])):
             raise InputError(faults)
+
+    def _addresses(self, customer: str) -> dict[str, str]:
+        """The addresses that a customer is known by: the first of each channel."""
+        with self.runtime.db.read() as session:
+            points = customers.all_points_of(session, self.ids[customer])
+        return {point.channel: point.address for point in reversed(points)}
+
+    def next_id(self, kind: str) -> str:
+        """An id for what the scenario gives none."""
+        self._told += 1
+        return f"{kind}-{self._told}"
+
+    def refuse(self, step: Step, because: str, faults: Iterable[Mapping[str, Any]], **data: Any) -> None:
+        """Keep a line for what the product did not take."""
+        why = "; ".join(f"{fault.get('field', '')} {fault.get('reason', '')}".strip() for fault in faults)
+        line = {"at": self.clock.now().astimezone(self.zone).isoformat(), "what": "refused", "customer": step.customer}
+        self.refused.append({**line, **data, "because": f"{because}: {why}"})
 
     def _name_of(self, customer: str) -> str:
         with self.runtime.db.read() as session:

@@ -1,6 +1,7 @@
 """What a rehearsal prints: the trail as lines of the contract, and lines that were expected (DESIGN 9)."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,9 +9,14 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session
 
 from bot.rehearsal.stage import Stage
-from bot.store import follow_ups, inbound, messages, tickets, trail
+from bot.store import customers, follow_ups, inbound, messages, staff, tickets, trail
 from bot.store.tables import TrailRow
 
+INNER = frozenset({"inbound", "event", "zone"})
+"""Data of a line that only our own tables understand."""
+NUMBERS = frozenset({"staff", "round"})
+"""Data that count from 1: 0 stands for none."""
+INSTANTS = frozenset({"due", "call_before", "at"})
 HIDDEN = frozenset({"event", "survey", "ignored", "comment"})
 """Lines of the trail that a timeline leaves out."""
 
@@ -20,13 +26,38 @@ def timeline_of(stage: Stage) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     seen = 0
     with stage.runtime.db.read() as session:
+        people = _People.of(stage, session)
         while batch := trail.after(session, seen, limit=2000):
             seen = batch[-1].id
-            lines.extend(_lines(stage, session, [row for row in batch if row.what not in HIDDEN]))
-    return sorted(lines, key=lambda line: line["at"])
+            lines.extend(_lines(stage, session, people, [row for row in batch if row.what not in HIDDEN]))
+    return sorted([*lines, *stage.refused], key=lambda line: datetime.fromisoformat(line["at"]))
 
 
-def _lines(stage: Stage, session: Session, rows: Sequence[TrailRow]) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True)
+class _People:
+    """The contact persons of customers who have several, by id and by address; and the members of staff."""
+
+    customers: frozenset[int]
+    by_id: Mapping[int, str]
+    by_address: Mapping[str, str]
+    staff: Mapping[int, str]
+
+    @staticmethod
+    def of(stage: Stage, session: Session) -> "_People":
+        told = stage.scenario.customers if isinstance(stage.scenario.customers, list) else []
+        ids = frozenset(stage.ids[person.id] for person in told if person.contacts)
+        names = {row.id: row.name for each in ids for row in customers.people_of(session, each)}
+        points = [point for each in ids for point in customers.all_points_of(session, each)]
+        by_address = {point.address: names[point.person_id] for point in points}
+        return _People(ids, names, by_address, {row.id: row.name for row in staff.everybody(session)})
+
+    def of_row(self, session: Session, row: TrailRow) -> str:
+        """Whom a line about a follow-up means; nothing where that is the customer's first person."""
+        follow_up = follow_ups.get(session, row.follow_up_id) if row.customer_id in self.customers else None
+        return self.by_id.get(follow_up.person_id, "") if follow_up else ""
+
+
+def _lines(stage: Stage, session: Session, people: _People, rows: Sequence[TrailRow]) -> Iterator[dict[str, Any]]:
     texts = messages.by_ids(session, [row.message_id for row in rows if row.message_id])
     said = inbound.by_ids(session, [row.data["inbound"] for row in rows if "inbound" in row.data])
     for row in rows:
@@ -36,10 +67,14 @@ def _lines(stage: Stage, session: Session, rows: Sequence[TrailRow]) -> Iterator
         for name, value in (("program", row.program_id), ("flow", row.flow), ("ticket", row.ticket_id)):
             if value:
                 line[name] = value
+        if person := people.of_row(session, row):
+            line["person"] = person
         for name, value in row.data.items():
-            if name in ("inbound", "event", "zone") or value in (None, "", [], 0):
+            if name in INNER or value in (None, "", []) or (name in NUMBERS and value == 0):
                 continue
-            line[name] = _local(stage, value) if name in ("due", "call_before", "at") else value
+            if name == "staff" and isinstance(value, int):
+                value = people.staff.get(value, "")
+            line[name] = _local(stage, value) if name in INSTANTS else value
         if "at" in row.data:
             line["ping_at"] = _local(stage, row.data["at"])
             line["at"] = row.at.astimezone(stage.zone).isoformat()
@@ -47,7 +82,10 @@ def _lines(stage: Stage, session: Session, rows: Sequence[TrailRow]) -> Iterator
             line["channel"] = texts[row.message_id].channel
             line["text"] = texts[row.message_id].body
         if row.data.get("inbound") in said:
-            line["text"] = said[row.data["inbound"]].body
+            heard = said[row.data["inbound"]]
+            line["text"] = heard.body
+            if heard.from_address in people.by_address:
+                line["person"] = people.by_address[heard.from_address]
         line["because"] = row.because
         yield line
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, case, func, select
 from sqlmodel import Session
 
+from bot.store import settings
 from bot.store.rows import core, stands, table_of
 from bot.store.tables import (
     EnrolmentRow,
@@ -18,11 +19,13 @@ from bot.store.tables import (
     MessageRow,
     PingRow,
     ProgramVersionRow,
+    QuotaCheckRow,
     SenderRow,
     SettingRow,
     SurveyRow,
+    TaskRow,
 )
-from flows.states import FollowUpState, MessageState, PingState, SurveyState
+from flows.states import FollowUpState, MessageState, PingState, SurveyState, TaskState
 
 STOPPED = "outreach"
 """Name of the kill switch among the settings."""
@@ -40,6 +43,10 @@ class Agenda:
     outbox: datetime | None
     doubt: datetime | None
     closing: datetime | None
+    missing: datetime | None
+    """When a superior is to hear of a task that is not done."""
+    checking: datetime | None
+    """When the next look at a period is due."""
     planned: dict[str, Any]
     """What `occasions.plan_occasions` noted last: until, enrolment, version."""
     enrolment: int
@@ -53,6 +60,11 @@ def read(session: Session) -> Agenda:
     return look(core(session))
 
 
+def replan(session: Session) -> None:
+    """Have the calendar planned anew at once: dates have moved, or new ones were told."""
+    settings.write(session, PLANNED, {})
+
+
 def look(connection: Connection) -> Agenda:
     """As `read`, over a bare connection: what simulated time asks thousands of times."""
     row = connection.execute(_AGENDA).one()
@@ -64,6 +76,8 @@ def look(connection: Connection) -> Agenda:
         outbox=outbox,
         doubt=row.doubt,
         closing=row.closing,
+        missing=row.missing,
+        checking=row.checking,
         planned=row.planned or {},
         enrolment=row.enrolment or 0,
         version=row.version or 0,
@@ -77,7 +91,8 @@ def _earliest(*instants: datetime | None) -> datetime | None:
 
 def _question() -> Any:
     follow_up, message, ping = table_of(FollowUpRow), table_of(MessageRow), table_of(PingRow)
-    survey, inbound = table_of(SurveyRow), table_of(InboundRow)
+    check = table_of(QuotaCheckRow)
+    survey, inbound, task = table_of(SurveyRow), table_of(InboundRow), table_of(TaskRow)
     setting, enrolment, version = table_of(SettingRow), table_of(EnrolmentRow), table_of(ProgramVersionRow)
     ready = stands(message, MessageState.READY)
     in_doubt = stands(message, MessageState.SENDING, MessageState.UNKNOWN)
@@ -93,6 +108,8 @@ def _question() -> Any:
         "again": select(func.min(waits, type_=Instant())).where(and_(ready, message.c.retry_at.is_not(None))),
         "doubt": select(func.min(message.c.retry_at, type_=Instant())).where(in_doubt),
         "closing": select(func.min(survey.c.closes_at, type_=Instant())).where(stands(survey, SurveyState.OPEN)),
+        "missing": select(func.min(task.c.misses_at, type_=Instant())).where(stands(task, TaskState.OPEN)),
+        "checking": select(func.min(check.c.due_at, type_=Instant())).where(check.c.done_at.is_(None)),
         "stopped": select(setting.c.value).where(setting.c.name == STOPPED),
         "planned": select(setting.c.value).where(setting.c.name == PLANNED),
         "enrolment": select(func.max(enrolment.c.id)),

@@ -18,7 +18,6 @@ from bot.store.tables import (
     CustomerKeyRow,
     CustomerRow,
     EnrolmentRow,
-    MatterRow,
 )
 
 
@@ -192,6 +191,10 @@ def first_persons(session: Session, customer_ids: Iterable[int]) -> dict[int, in
     return found
 
 
+def persons_by_ids(session: Session, person_ids: Iterable[int]) -> dict[int, ContactPersonRow]:
+    return {row.id: row for row in rows_by(session, ContactPersonRow, col(ContactPersonRow.id), person_ids)}
+
+
 def add_point(session: Session, customer_id: int, person_id: int, channel: str, address: str) -> bool:
     """Give a person an address; False when somebody has it already."""
     values = {
@@ -285,6 +288,12 @@ def enrolments_by_customer(session: Session, customer_ids: Iterable[int]) -> dic
     return {(row.customer_id, row.program_id): row for row in rows}
 
 
+def enrolments_after(session: Session, program_id: str, after: int, limit: int) -> Sequence[EnrolmentRow]:
+    """The enrolments of a program in order of id, so many after one."""
+    statement = select(EnrolmentRow).where(EnrolmentRow.program_id == program_id, col(EnrolmentRow.id) > after)
+    return session.exec(statement.order_by(col(EnrolmentRow.id)).limit(limit)).all()
+
+
 def set_class(session: Session, enrolment_id: int, class_: str, today: date) -> None:
     table = table_of(EnrolmentRow)
     session.execute(update(table).where(table.c.id == enrolment_id).values({"class": class_, "class_since": today}))
@@ -297,6 +306,19 @@ class Activity:
     on: date
     count: int = 0
     amount: float = 0.0
+
+
+def set_flag(session: Session, enrolment: EnrolmentRow, name: str, value: Any) -> None:
+    """Keep one flag of an enrolment beside the others."""
+    table = table_of(EnrolmentRow)
+    enrolment.flags = {**enrolment.flags, name: value}
+    core(session).execute(update(table).where(table.c.id == enrolment.id).values(flags=enrolment.flags))
+
+
+def set_staff(session: Session, enrolment_id: int, names: Sequence[str]) -> None:
+    """Who is responsible for a customer in a program, by name."""
+    table = table_of(EnrolmentRow)
+    core(session).execute(update(table).where(table.c.id == enrolment_id).values(staff=list(names)))
 
 
 def note_activity(session: Session, activity: Mapping[int, Activity]) -> None:
@@ -321,25 +343,6 @@ def _note_activity(dialect: str) -> Any:
             activity_on=func.coalesce(greater(table.c.activity_on, on, type_=Date()), on),
         )
     )
-
-
-def matter(session: Session, customer_id: int, source: str, kind: str, external_id: str) -> int:
-    """The id of this matter; added when new."""
-    values = {
-        "customer_id": customer_id,
-        "source": source,
-        "kind": kind,
-        "external_id": external_id,
-        "dates": {},
-        "state": "open",
-    }
-    new = insert_once(session, MatterRow, values)
-    if new is not None:
-        return new
-    statement = select(MatterRow.id).where(
-        MatterRow.source == source, MatterRow.kind == kind, MatterRow.external_id == external_id
-    )
-    return session.exec(statement).one()
 
 
 def search(session: Session, words: str, limit: int = 50, offset: int = 0) -> Sequence[CustomerRow]:

@@ -3,15 +3,14 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Date, String, bindparam, exists, func, literal, update
+from sqlalchemy import bindparam, exists, func, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from bot.store import customers
-from bot.store.audiences import condition
 from bot.store.rows import (
     chunks,
     core,
@@ -20,14 +19,11 @@ from bot.store.rows import (
     insert_once,
     move,
     move_many,
-    on_conflict_do_nothing,
     stands,
     table_of,
 )
-from bot.store.tables import ContactPointRow, CustomerRow, EnrolmentRow, FollowUpRow, Id, Instant, MessageRow
-from flows.audience import Predicate
-from flows.decisions import Group, PlanFollowUp, Selection
-from flows.plan import Anchor
+from bot.store.tables import FollowUpRow, Instant, MessageRow
+from flows.decisions import PlanFollowUp
 from flows.states import FollowUpState, MessageState
 
 
@@ -52,6 +48,8 @@ class Brief(NamedTuple):
     ticket_id: int
     occasion: str
     reason: str
+    person_id: int = 0
+    matter_id: int = 0
 
 
 def briefs(session: Session, follow_up_ids: Iterable[int]) -> dict[int, Brief]:
@@ -109,136 +107,6 @@ def _row(owner: Owner, customer_id: int, planned: PlanFollowUp, event_id: int) -
         "sent_at": None,
         "reason": planned.because,
     }
-
-
-def plan_selection(session: Session, owner: Owner, selection: Selection, today: date) -> list[tuple[Group, int]]:
-    """One INSERT ... SELECT for each group; those planned already are passed over. (group, how many were new)"""
-    planned = []
-    table = table_of(FollowUpRow)
-    for group in selection.groups:
-        slot = group.slot
-        rows = core_select(
-            literal(owner.program_id, String).label("program_id"),
-            literal(owner.version_id, Id).label("program_version_id"),
-            literal(selection.flow, String).label("flow"),
-            col(EnrolmentRow.customer_id),
-            literal(0, Id),
-            literal(0, Id),
-            literal(0, Id),
-            literal(0, Id),
-            literal(0, Id),
-            literal(group.occasion, String),
-            literal(str(selection.purpose), String),
-            literal(str(FollowUpState.PLANNED), String),
-            literal(slot.nominal_on, Date),
-            literal(slot.intended_on, Date),
-            literal(slot.due_at, Instant),
-            literal(slot.expires_at, Instant),
-            literal(owner.now, Instant),
-            literal(selection.because, String),
-        ).where(*_members(session, owner.program_id, selection, group, today))
-        names = [
-            "program_id",
-            "program_version_id",
-            "flow",
-            "customer_id",
-            "person_id",
-            "matter_id",
-            "event_id",
-            "ticket_id",
-            "survey_id",
-            "occasion",
-            "purpose",
-            "state",
-            "nominal_on",
-            "intended_on",
-            "due_at",
-            "expires_at",
-            "planned_at",
-            "reason",
-        ]
-        statement = on_conflict_do_nothing(session, table).from_select(names, rows)
-        count = core(session).execute(statement, execution_options={"preserve_rowcount": True}).rowcount
-        if count > 0:
-            planned.append((group, count))
-    return planned
-
-
-def count_selection(session: Session, program_id: str, selection: Selection, today: date) -> list[tuple[Group, int]]:
-    """How many each group of the Selection would plan: the same condition as `plan_selection`, counted."""
-    counted = []
-    for group in selection.groups:
-        statement = (
-            core_select(func.count())
-            .select_from(table_of(EnrolmentRow))
-            .where(*_members(session, program_id, selection, group, today))
-        )
-        counted.append((group, session.execute(statement).scalar_one()))
-    return counted
-
-
-def _members(session: Session, program_id: str, selection: Selection, group: Group, today: date) -> list[Any]:
-    """Who of the group is meant and has no such follow-up yet."""
-    there = table_of(FollowUpRow)
-    same = exists().where(
-        there.c.program_id == program_id,
-        there.c.flow == selection.flow,
-        there.c.customer_id == col(EnrolmentRow.customer_id),
-        there.c.person_id == 0,
-        there.c.matter_id == 0,
-        there.c.occasion == group.occasion,
-    )
-    members = [
-        col(EnrolmentRow.program_id) == program_id,
-        col(EnrolmentRow.customer_id) == col(CustomerRow.id),
-        col(CustomerRow.zone) == group.zone,
-        condition(session.get_bind().dialect.name, selection.audience, literal(today, Date)),
-        ~same,
-    ]
-    if group.anchor is not None:
-        members.append(_anchor_of(selection.counts_from, program_id, selection.flow) == group.anchor)
-    return members
-
-
-def _anchor_of(counts_from: str, program_id: str, flow: str) -> Any:
-    return col(EnrolmentRow.activity_on) if counts_from == "activity" else _chain_anchor(program_id, flow)
-
-
-def _chain_anchor(program_id: str, flow: str) -> Any:
-    """The last nominal date of this chain in the present class, or the day the class began."""
-    there = table_of(FollowUpRow)
-    last = (
-        core_select(func.max(there.c.nominal_on))
-        .where(
-            there.c.program_id == program_id,
-            there.c.flow == flow,
-            there.c.customer_id == col(EnrolmentRow.customer_id),
-            there.c.nominal_on >= col(EnrolmentRow.class_since),
-        )
-        .correlate(table_of(EnrolmentRow))
-        .scalar_subquery()
-    )
-    return func.coalesce(last, col(EnrolmentRow.class_since), type_=Date())
-
-
-def anchors(session: Session, program_id: str, kind: str, flow: str, audience: Predicate, today: date) -> list[Anchor]:
-    """The distinct (zone, date) from which a set-based flow counts, among those who are meant."""
-    statement = _anchors(session.get_bind().dialect.name, program_id, kind, flow, audience)
-    return [Anchor(zone, on, count) for zone, on, count in core(session).execute(statement, {"today": today})]
-
-
-@lru_cache(maxsize=1000)
-def _anchors(dialect: str, program_id: str, kind: str, flow: str, audience: Predicate) -> Any:
-    column = literal(None, Date) if kind == "none" else _anchor_of(kind, program_id, flow)
-    meant = condition(dialect, audience, bindparam("today", type_=Date))
-    inner = (
-        core_select(col(CustomerRow.zone).label("zone"), column.label("anchor"))
-        .select_from(table_of(EnrolmentRow))
-        .join(table_of(CustomerRow), col(CustomerRow.id) == col(EnrolmentRow.customer_id))
-        .where(col(EnrolmentRow.program_id) == program_id, meant)
-        .subquery()
-    )
-    return core_select(inner.c.zone, inner.c.anchor, func.count()).group_by(inner.c.zone, inner.c.anchor)
 
 
 def due(session: Session, now: datetime, limit: int) -> Sequence[FollowUpRow]:
@@ -377,52 +245,3 @@ def planned_by_day(session: Session, start: datetime, end: datetime) -> list[tup
         .group_by(table.c.intended_on, table.c.program_id, table.c.flow)
     )
     return [(day, program, flow, count, due_at) for day, program, flow, count, due_at in session.execute(statement)]
-
-
-def left_out(session: Session, program_id: str, audience: Any, today: date, *, marketing: bool) -> dict[str, int]:
-    """How many of those who are meant a rule leaves out: rule -> customers."""
-    usable = exists().where(
-        col(ContactPointRow.customer_id) == col(CustomerRow.id), col(ContactPointRow.suppressed_at).is_(None)
-    )
-    rules = {"opted out": col(CustomerRow.opted_out_at).is_not(None), "no usable channel": ~usable}
-    if marketing:
-        rules["no marketing consent"] = col(CustomerRow.marketing_consent_at).is_(None)
-    statement = (
-        core_select(*(func.count().filter(rule) for rule in rules.values()))
-        .select_from(table_of(EnrolmentRow))
-        .join(table_of(CustomerRow), col(CustomerRow.id) == col(EnrolmentRow.customer_id))
-        .where(
-            col(EnrolmentRow.program_id) == program_id,
-            condition(session.get_bind().dialect.name, audience, literal(today, Date)),
-        )
-    )
-    return dict(zip(rules, session.execute(statement).one(), strict=True))
-
-
-def sampled_since(session: Session, program_id: str, flow: str, since: date) -> set[int]:
-    """Customers whom this flow has sampled since a day (R69)."""
-    statement = select(FollowUpRow.customer_id).where(
-        FollowUpRow.program_id == program_id, FollowUpRow.flow == flow, FollowUpRow.nominal_on >= since
-    )
-    return set(session.exec(statement))
-
-
-def occasion_exists(session: Session, program_id: str, flow: str, occasion: str) -> bool:
-    statement = select(FollowUpRow.id).where(
-        FollowUpRow.program_id == program_id, FollowUpRow.flow == flow, FollowUpRow.occasion == occasion
-    )
-    return session.exec(statement.limit(1)).first() is not None
-
-
-def members(session: Session, program_id: str, audience: Any, today: date) -> list[int]:
-    """Ids of the enrolled customers who are meant, for a sample."""
-    statement = (
-        core_select(col(EnrolmentRow.customer_id))
-        .select_from(table_of(EnrolmentRow))
-        .join(table_of(CustomerRow), col(CustomerRow.id) == col(EnrolmentRow.customer_id))
-        .where(
-            col(EnrolmentRow.program_id) == program_id,
-            condition(session.get_bind().dialect.name, audience, literal(today, Date)),
-        )
-    )
-    return [row[0] for row in session.execute(statement)]

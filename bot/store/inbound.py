@@ -1,20 +1,17 @@
 """Replies as they came, stored once, read later, one customer at a time."""
 
-import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Text, bindparam, cast, func, literal, text, update
+from sqlalchemy import bindparam, func, literal, text, update
 from sqlalchemy import select as core_select
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Session, col, select
 
+from bot.store.bulk import columns_of_bulk, in_bulk
 from bot.store.db import Database
 from bot.store.rows import core, for_update, insert_once, stands, table_of
-from bot.store.storable import storable
 from bot.store.tables import InboundRow
 
 BLANK: Mapping[str, Any] = {
@@ -38,30 +35,13 @@ def add(session: Session, values: Mapping[str, Any]) -> int | None:
 def add_many(db: Database, rows: Sequence[Mapping[str, Any]]) -> int:
     """Add replies in this order; those that the provider delivered before are passed over. How many are new.
 
-    A transaction of one statement, which takes all of them as one JSON text: row by row, binding the values costs more
-    than storing them, and a webhook waits for it.
+    A transaction of one statement: a webhook waits for it.
     """
-    return db.write_alone(_add_many(db.engine.dialect.name), {"rows": _json_of(rows)}) if rows else 0
-
-
-@cache
-def _add_many(dialect: str) -> Any:
-    """INSERT ... SELECT out of a JSON list of objects."""
-    table = table_of(InboundRow)
-    rows = bindparam("rows", type_=Text)
-    if dialect == "sqlite":
-        value = func.json_each(rows).table_valued("value").c.value
-        values: dict[str, Any] = {name: func.json_extract(value, f"$.{name}") for name in _SENT}
-        values["received_at"] = func.substr(values["received_at"], 1, len("2026-09-28 08:00:00.000000"))
-    else:
-        value = func.jsonb_array_elements(cast(rows, JSONB)).table_valued("value").c.value
-        values = {name: cast(value.op("->>")(name), table.c[name].type) for name in _SENT}
-    blank = {name: literal(BLANK[name], table.c[name].type) for name in BLANK if name not in _SENT}
-    # without a WHERE, SQLite takes ON CONFLICT for the beginning of a join
-    found = core_select(*values.values(), *blank.values()).where(text("1 = 1"))
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    added = insert(table).from_select([*values, *blank], found).on_conflict_do_nothing()
-    return added.execution_options(preserve_rowcount=True)
+    if not rows:
+        return 0
+    return db.write_alone(
+        _add_many(db.engine.dialect.name), {"rows": in_bulk([[row[name] for name in _SENT] for row in rows])}
+    )
 
 
 _SENT = (
@@ -71,22 +51,17 @@ _SENT = (
 """What is known of a reply when it comes."""
 
 
-def _json_of(rows: Sequence[Mapping[str, Any]]) -> str:
-    """As every database takes it."""
-    try:
-        said = _dumped(rows)
-        said.encode()
-    except ValueError:  # half a character, or a number that is none
-        return _dumped(storable(rows))
-    return _dumped(storable(rows)) if "\\u0000" in said else said
-
-
-def _dumped(rows: Any) -> str:
-    return json.dumps(rows, ensure_ascii=False, allow_nan=False, default=_utc)
-
-
-def _utc(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat(" ", "microseconds")
+@cache
+def _add_many(dialect: str) -> Any:
+    """INSERT ... SELECT out of the rows in bulk."""
+    table = table_of(InboundRow)
+    sent = columns_of_bulk(dialect, {name: table.c[name].type for name in _SENT})
+    blank = {name: literal(BLANK[name], table.c[name].type) for name in BLANK if name not in _SENT}
+    # without a WHERE, SQLite takes ON CONFLICT for the beginning of a join
+    found = core_select(*sent.values(), *blank.values()).where(text("1 = 1"))
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    added = insert(table).from_select([*sent, *blank], found).on_conflict_do_nothing()
+    return added.execution_options(preserve_rowcount=True)
 
 
 def unread_ids(session: Session, limit: int) -> Sequence[int]:

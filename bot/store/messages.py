@@ -10,6 +10,7 @@ from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from bot.store import customers
+from bot.store.bulk import columns_of_bulk, in_bulk
 from bot.store.customers import Consent
 from bot.store.follow_ups import Brief
 from bot.store.rows import (
@@ -30,7 +31,6 @@ from flows.states import REACHED, FollowUpState, MessageState, sources_of
 
 PRIORITY = {"reply": 0, "staff": 1}
 """First in line: answers inside a conversation, then notices to staff, then everything else (5)."""
-_STATES = {str(state): state for state in MessageState}
 NEVER_ARRIVED = (
     MessageState.SUPPRESSED,
     MessageState.EXPIRED,
@@ -190,9 +190,10 @@ def claim(session: Session, claims: Sequence[Claim], now: datetime, call: timede
     groups: dict[tuple[str, datetime | None], list[int]] = {}
     for each in claims:
         groups.setdefault((each.sender, each.leaves_at), []).append(each.message.id)
+    statement = _claim(session.get_bind().dialect.name)
     for (sender, leaves_at), ids in groups.items():
-        for chunk in chunks(ids):
-            core(session).execute(_claim(), {"ids": chunk, "by": sender, "leaves": leaves_at, "lease": now + lease})
+        known = {"by": sender, "leaves": leaves_at, "lease": now + lease}
+        core(session).execute(statement, {"rows": in_bulk([[each] for each in ids]), **known})
     attempts: dict[str, list[Any]] = {
         "id": [each.attempt_id for each in claims],
         "message_id": [each.message.id for each in claims],
@@ -208,12 +209,13 @@ def _attempt() -> Any:
 
 
 @cache
-def _claim() -> Any:
+def _claim(dialect: str) -> Any:
     table = table_of(MessageRow)
+    ids = core_select(*columns_of_bulk(dialect, {"id": table.c.id.type}).values())
     instant = table.c.retry_at.type
     return (
         update(table)
-        .where(table.c.id.in_(bindparam("ids", expanding=True)), table.c.state == str(MessageState.READY))
+        .where(table.c.id.in_(ids), table.c.state == str(MessageState.READY))
         .values(
             state=str(MessageState.SENDING),
             attempts=table.c.attempts + 1,
@@ -245,58 +247,81 @@ def busy_addresses(session: Session, channel: str, addresses: Iterable[str], sin
     return busy
 
 
-def unproven(session: Session, message_ids: Iterable[int]) -> dict[int, tuple[MessageState, int]]:
-    """id -> (state, number of the newest attempt), of those that no proof has come for; locked, always in one order."""
-    found: dict[int, tuple[MessageState, int]] = {}
-    for chunk in chunks(sorted(set(message_ids))):
-        rows = core(session).execute(for_update(session, _unproven()), {"wanted": chunk}).all()
-        found.update((row_id, (_STATES[state], attempts)) for row_id, state, attempts in rows)
-    return found
-
-
-@cache
-def _unproven() -> Any:
-    table = table_of(MessageRow)
-    wanted: Any = bindparam("wanted", expanding=True)
-    return (
-        core_select(table.c.id, table.c.state, table.c.attempts)
-        .where(table.c.id.in_(wanted), state_is(table, sources_of(MessageState.ACCEPTED)))
-        .order_by(table.c.id)
-    )
-
-
 class Result(NamedTuple):
-    """What one call came to, as its message and its attempt keep it."""
+    """What one call came to, as its message and its attempt keep it. `number`: of the attempt."""
 
     message_id: int
     attempt_id: str
+    number: int
     state: MessageState
     outcome: str
     provider_id: str | None = None
-    error: str = ""
+    error: str | None = None
     retry_at: datetime | None = None
     sent_at: datetime | None = None
 
 
-def settle(session: Session, results: Sequence[Result]) -> None:
-    """Write what calls came to into their messages.
+def settle(session: Session, results: Sequence[Result]) -> set[int]:
+    """Write what calls came to into their messages; the ids of those for which that was news.
 
-    A receipt may have been faster: only a state below the outcome's rank is replaced (R209).
+    Proof always counts: it is news where nobody has brought any, and else it only raises the state (R209). Anything
+    else is old news, and changes nothing, once the attempt is no longer the newest or no longer in doubt.
     """
-    by_state: dict[MessageState, list[Result]] = {}
+    _lock(session, [each.message_id for each in results])
+    alike: dict[tuple[MessageState, datetime | None], list[Result]] = {}
     for result in results:
-        by_state.setdefault(result.state, []).append(result)
-    for state, same in by_state.items():
-        told: dict[str, list[Any]] = {
-            "provider_id": [each.provider_id for each in same],
-            "retry_at": [each.retry_at for each in same],
-            "sent_at": [each.sent_at for each in same],
-            "error": [each.error for each in same],
-        }
-        columns: dict[str, list[Any]] = {"row": [each.message_id for each in same]}
-        columns |= {name: values for name, values in told.items() if any(values)}
-        named = {f"b_{name}": values for name, values in columns.items()}
-        execute_many(session, _settle(state, tuple(columns)), named)
+        alike.setdefault((result.state, result.sent_at), []).append(result)
+    news: set[int] = set()
+    for (state, _), same in alike.items():
+        news |= _settle(session, same, proven=False)
+        if state in REACHED and (known := [each for each in same if each.message_id not in news]):
+            _settle(session, known, proven=True)
+    return news
+
+
+def _lock(session: Session, message_ids: Iterable[int]) -> None:
+    """Lock these until the transaction ends, always in one order; SQLite has one writer and needs nothing."""
+    if session.get_bind().dialect.name == "sqlite":
+        return
+    table = table_of(MessageRow)
+    for chunk in chunks(sorted(message_ids)):
+        statement = core_select(table.c.id).where(table.c.id.in_(chunk)).order_by(table.c.id)
+        core(session).execute(for_update(session, statement))
+
+
+def _settle(session: Session, alike: Sequence[Result], *, proven: bool) -> set[int]:
+    """Results of one state; the ids of the messages that they moved. `proven`: those that had some proof already."""
+    told: dict[str, list[Any]] = {
+        "provider_id": [each.provider_id for each in alike],
+        "retry_at": [each.retry_at for each in alike],
+        "reason": [each.error or None for each in alike],
+    }
+    told = {name: values for name, values in told.items() if any(values)}
+    statement = _settled(session.get_bind().dialect.name, alike[0].state, tuple(told), proven)
+    columns = ([each.message_id for each in alike], [each.number for each in alike], *told.values())
+    known = {"rows": in_bulk(list(zip(*columns, strict=True))), "at": alike[0].sent_at}
+    return set(core(session).execute(statement, known).scalars())
+
+
+@cache
+def _settled(dialect: str, state: MessageState, told: tuple[str, ...], proven: bool) -> Any:
+    """`told`: what any of the results says; what one does not say stays as it is, but for a next try."""
+    table = table_of(MessageRow)
+    kinds = {name: table.c[name].type for name in ("id", "attempts", *told)}
+    said = core_select(*(each.label(name) for name, each in columns_of_bulk(dialect, kinds).items())).subquery("said")
+    new = {name: said.c[name] for name in told} | {"sent_at": bindparam("at", type_=table.c.sent_at.type)}
+    values: dict[str, Any] = {name: func.coalesce(value, table.c[name]) for name, value in new.items()}
+    values |= {"state": str(state), "retry_at": new.get("retry_at")}
+    if state in REACHED:
+        moves = state_is(table, sources_of(state if proven else MessageState.ACCEPTED))
+    else:
+        moves = and_(state_is(table, _in_doubt(state)), table.c.attempts == said.c.attempts)
+    return update(table).where(table.c.id == said.c.id, moves).values(values).returning(table.c.id)
+
+
+def _in_doubt(target: MessageState) -> list[MessageState]:
+    """From where a call that is still under way, or whose end nobody knows, may lead there."""
+    return [each for each in sources_of(target) if each in (MessageState.SENDING, MessageState.UNKNOWN)]
 
 
 def finish(session: Session, results: Sequence[Result], now: datetime) -> None:
@@ -305,27 +330,9 @@ def finish(session: Session, results: Sequence[Result], now: datetime) -> None:
         "b_attempt": [each.attempt_id for each in results],
         "b_outcome": [each.outcome for each in results],
         "b_provider_id": [each.provider_id for each in results],
-        "b_error": [each.error for each in results],
+        "b_error": [each.error or "" for each in results],
     }
     execute_many(session, _finish(), columns, b_at=now)
-
-
-@cache
-def _settle(state: MessageState, told: tuple[str, ...]) -> Any:
-    """`told`: what any of the results says; what none says stays as it is, but for a next try."""
-    table = table_of(MessageRow)
-
-    def value(name: str) -> Any:
-        return bindparam(f"b_{name}", type_=table.c[name].type)
-
-    values: dict[str, Any] = {"state": str(state), "retry_at": value("retry_at") if "retry_at" in told else None}
-    for name in ("provider_id", "sent_at"):
-        if name in told:
-            values[name] = func.coalesce(value(name), table.c[name])
-    if "error" in told:
-        error = bindparam("b_error", type_=table.c.reason.type)
-        values["reason"] = func.coalesce(func.nullif(error, ""), table.c.reason)
-    return update(table).where(table.c.id == bindparam("b_row"), state_is(table, sources_of(state))).values(values)
 
 
 @cache
@@ -385,8 +392,10 @@ def in_doubt(session: Session, now: datetime, limit: int) -> list[tuple[MessageR
 
 def is_in_doubt(session: Session, message_id: int, attempt_number: int) -> bool:
     """Is this attempt still the newest, and nobody knows what it came to? The message is locked until the end."""
-    found = unproven(session, [message_id]).get(message_id)
-    return found == (MessageState.UNKNOWN, attempt_number)
+    table = table_of(MessageRow)
+    newest = core_select(table.c.id).where(table.c.id == message_id, table.c.attempts == attempt_number)
+    doubtful = newest.where(table.c.state == str(MessageState.UNKNOWN))
+    return core(session).execute(for_update(session, doubtful)).first() is not None
 
 
 def look_again(session: Session, message_id: int, attempt_id: str, at: datetime, empty_reads: int) -> None:
@@ -464,6 +473,18 @@ def _recent() -> Any:
         table.c.counts,
         table.c.state.not_in([str(state) for state in NEVER_ARRIVED]),
     )
+
+
+def recent_to(session: Session, addresses: Sequence[str], since: datetime) -> tuple[datetime, ...]:
+    """As `recent_by_customer`, to some addresses: those of one contact person."""
+    table = table_of(MessageRow)
+    statement = core_select(table.c.due_at).where(
+        table.c.address.in_(addresses),
+        table.c.due_at > since,
+        table.c.counts,
+        table.c.state.not_in([str(state) for state in NEVER_ARRIVED]),
+    )
+    return tuple(sorted(core(session).execute(statement).scalars()))
 
 
 def cancel_waiting(session: Session, customer_id: int, purposes: Sequence[str], because: str) -> list[MessageRow]:

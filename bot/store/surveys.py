@@ -6,10 +6,11 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import bindparam, exists, func, update
+from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from bot.store.rows import core, insert_many, insert_many_once, move_many, rows_by, stands, table_of
-from bot.store.tables import AnswerRow, MessageRow, SurveyRow
+from bot.store.tables import AnswerRow, ContactPointRow, FollowUpRow, MessageRow, SurveyRow
 from flows.states import MessageState, SurveyState
 
 
@@ -36,12 +37,13 @@ def by_token(session: Session, token: str) -> SurveyRow | None:
     return session.exec(select(SurveyRow).where(SurveyRow.token == token)).first()
 
 
-def latest_of_customer(session: Session, customer_id: int, channel: str) -> SurveyRow | None:
-    """The survey that a reply on this channel most likely answers: the newest that still waits, else the newest.
+def latest_of_customer(session: Session, customer_id: int, channel: str, address: str) -> SurveyRow | None:
+    """The survey that a reply from this address most likely answers: the newest that still waits, else the newest.
 
-    One whose text still waits in the outbox has not been asked yet.
+    One whose text still waits in the outbox has not been asked yet; one of another contact person is theirs.
     """
-    return session.execute(_latest(), {"customer": customer_id, "channel": channel}).scalars().first()
+    known = {"customer": customer_id, "channel": channel, "address": address}
+    return session.execute(_latest(), known).scalars().first()
 
 
 @cache
@@ -54,7 +56,7 @@ def _latest() -> Any:
     )
     return (
         select(SurveyRow)
-        .where(SurveyRow.customer_id == bindparam("customer"), SurveyRow.channel == bindparam("channel"), ~unsent)
+        .where(*_spoken_with(), ~unsent)
         .order_by(col(SurveyRow.state).in_(waiting).desc(), col(SurveyRow.opened_at).desc(), col(SurveyRow.id).desc())
         .limit(1)
     )
@@ -130,6 +132,31 @@ def _answers() -> Any:
 
 def answers_of_customer(session: Session, customer_id: int) -> Sequence[AnswerRow]:
     return session.exec(select(AnswerRow).where(AnswerRow.customer_id == customer_id).order_by(col(AnswerRow.id))).all()
+
+
+def of_address(session: Session, customer_id: int, channel: str, address: str) -> Sequence[SurveyRow]:
+    """The surveys that may be answered from this address, oldest first."""
+    known = {"customer": customer_id, "channel": channel, "address": address}
+    return session.execute(_of_address(), known).scalars().all()
+
+
+@cache
+def _of_address() -> Any:
+    return select(SurveyRow).where(*_spoken_with()).order_by(col(SurveyRow.opened_at))
+
+
+def _spoken_with() -> tuple[Any, ...]:
+    """The surveys of a customer on a channel, without those of other contact persons than who has the address."""
+    channel: Any = bindparam("channel")
+    whose = core_select(col(ContactPointRow.person_id)).where(
+        col(ContactPointRow.channel) == channel, col(ContactPointRow.address) == bindparam("address")
+    )
+    of_another = exists().where(
+        col(FollowUpRow.id) == col(SurveyRow.follow_up_id),
+        col(FollowUpRow.person_id) != 0,
+        col(FollowUpRow.person_id).not_in(whose),
+    )
+    return col(SurveyRow.customer_id) == bindparam("customer"), col(SurveyRow.channel) == channel, ~of_another
 
 
 def of_customer(session: Session, customer_id: int) -> Sequence[SurveyRow]:

@@ -30,7 +30,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
-from flows.states import FollowUpState, MessageState, PingState, SurveyState, TicketState
+from flows.states import FollowUpState, MessageState, PingState, SurveyState, TaskState, TicketState
 from messages.catalog import Purpose
 
 
@@ -175,7 +175,7 @@ class ConsentRow(SQLModel, table=True):
 
 
 class EnrolmentRow(SQLModel, table=True):
-    """Customer x program: class, flags, pause, and the measures of the program's activity."""
+    """Customer x program: class, flags, pause, names of responsible staff, measures of the program's activity."""
 
     __tablename__ = "enrolment"
     __table_args__ = (
@@ -190,6 +190,7 @@ class EnrolmentRow(SQLModel, table=True):
     class_: str | None = Field(default=None, sa_column=Column("class", String(64), nullable=True))
     class_since: date | None = _day()
     flags: dict[str, Any] = _json()
+    staff: list[str] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
     paused_until: datetime | None = _instant(nullable=True)
     activity_on: date | None = _day()
     activity_count: int = Field(default=0)
@@ -209,6 +210,64 @@ class MatterRow(SQLModel, table=True):
     external_id: str = _word(128)
     dates: dict[str, Any] = _json()
     state: str = _word(32, default="open")
+
+
+class MilestoneRow(SQLModel, table=True):
+    """A date of a program that is entered once and concerns everybody who is meant (R15)."""
+
+    __tablename__ = "milestone"
+    __table_args__ = (UniqueConstraint("program_id", "kind", "on"),)
+
+    id: int = _id()
+    program_id: str = _word(64)
+    kind: str = _word(64)
+    on: date = _day(nullable=False)
+    title: str = _word(200)
+    entered_at: datetime = _instant()
+
+
+class ContactRow(SQLModel, table=True):
+    """A contact that was made otherwise: a call, a visit, a letter; logged once, unique by (source, external id).
+
+    `counts`: every required field is there, and its kind's rule says so; only then it fulfils anything.
+    """
+
+    __tablename__ = "contact"
+    __table_args__ = (
+        UniqueConstraint("source", "external_id"),
+        Index("contact_by_customer", "customer_id", "program_id", "kind", "on"),
+        Index("contact_by_staff", "program_id", "staff_id", "kind", "on"),
+    )
+
+    id: int = _id()
+    source: str = _word()
+    external_id: str = _word(128)
+    customer_id: int = _ref("customer", index=False)
+    person_id: int = _zero()
+    program_id: str = _word(64)
+    kind: str = _word(64)
+    at: datetime = _instant()
+    on: date = _day(nullable=False)
+    staff_id: int = _zero()
+    task_id: int = _zero()
+    counts: bool = True
+    because: str = _text()
+    data: dict[str, Any] = _json()
+
+
+class RestartRow(SQLModel, table=True):
+    """Where a chain of a customer counts from anew, since a contact came in between or a date was agreed (rule 8)."""
+
+    __tablename__ = "restart"
+    __table_args__ = (UniqueConstraint("customer_id", "program_id", "flow", "matter_id"),)
+
+    id: int = _id()
+    customer_id: int = _ref("customer", index=False)
+    program_id: str = _word(64)
+    flow: str = _word(64)
+    matter_id: int = _zero()
+    on: date = _day(nullable=False)
+    at: datetime = _instant()
 
 
 class EventRow(SQLModel, table=True):
@@ -502,7 +561,10 @@ class AnswerRow(SQLModel, table=True):
 
 
 class TicketRow(SQLModel, table=True):
-    """One entry of the callback queue. A customer has at most one that is not closed in each program."""
+    """One entry of the callback queue. A customer has at most one that is not closed in each program.
+
+    `wished_at`: when the customer asked to be called.
+    """
 
     __tablename__ = "ticket"
     __table_args__ = (
@@ -536,11 +598,82 @@ class TicketRow(SQLModel, table=True):
     opened_at: datetime = _instant()
     due_at: datetime = _instant()
     call_before: datetime = _instant()
+    wished_at: datetime | None = _instant(nullable=True)
     claimed_at: datetime | None = _instant(nullable=True)
     resolved_at: datetime | None = _instant(nullable=True)
     closed_at: datetime | None = _instant(nullable=True)
     result: str = _text()
     reason: str = _text()
+
+
+class TaskRow(SQLModel, table=True):
+    """Something that a person is to do: a call, a visit, a letter, a form. `dedupe_key` makes it one.
+
+    `misses_at`: when the superior hears that it is not done; none: that was told, or there is nobody above.
+    """
+
+    __tablename__ = "task"
+    __table_args__ = (
+        _one_of("state", TaskState),
+        Index("task_open", "due_at", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")),
+        Index(
+            "task_missing", "misses_at", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")
+        ),
+        Index("task_by_customer", "customer_id", "state"),
+    )
+
+    id: int = _id()
+    dedupe_key: str = Field(sa_column=Column(String(128), nullable=False, unique=True))
+    program_id: str = _word(64)
+    program_version_id: int = _ref("program_version", index=False)
+    flow: str = _word(64)
+    follow_up_id: int = _zero()
+    ticket_id: int = _zero()
+    customer_id: int = _zero()
+    person_id: int = _zero()
+    matter_id: int = _zero()
+    kind: str = _word(32)
+    name: str = _word(200)
+    role: str = _word(64)
+    superior: str = _word(64)
+    staff_id: int = _zero()
+    state: str = _word(16, default=TaskState.OPEN)
+    counts_as: str = _word(64)
+    required: list[str] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
+    data: dict[str, Any] = _json()
+    opened_at: datetime = _instant()
+    due_at: datetime = _instant()
+    misses_at: datetime | None = _instant(nullable=True)
+    done_at: datetime | None = _instant(nullable=True)
+    because: str = _text()
+    result: str = _text()
+
+
+class QuotaCheckRow(SQLModel, table=True):
+    """One look at what a period has reached: planned for its instant, then kept with what it found.
+
+    `kind`: remind (staff are told who is behind) or close (the period is over). `name`: a quota of the program, or a
+    flow that counts contacts of each member of staff.
+    """
+
+    __tablename__ = "quota_check"
+    __table_args__ = (
+        UniqueConstraint("program_id", "name", "kind", "due_at"),
+        Index(
+            "quota_check_due", "due_at", sqlite_where=text("done_at IS NULL"), postgresql_where=text("done_at IS NULL")
+        ),
+    )
+
+    id: int = _id()
+    program_id: str = _word(64)
+    program_version_id: int = _ref("program_version", index=False)
+    name: str = _word(64)
+    kind: str = _word(16)
+    first: date = _day(nullable=False)
+    last: date = _day(nullable=False)
+    due_at: datetime = _instant()
+    done_at: datetime | None = _instant(nullable=True)
+    found: dict[str, Any] = _json()
 
 
 class PingRow(SQLModel, table=True):

@@ -44,3 +44,14 @@ def after(session: Session, line_id: int, limit: int = 1000) -> Sequence[TrailRo
 def newest_id(session: Session) -> int:
     """Where the trail ends now."""
     return session.exec(select(TrailRow.id).order_by(col(TrailRow.id).desc()).limit(1)).first() or 0
+
+
+def is_told(session: Session, program_id: str, flow: str, because: str) -> bool:
+    """Does a line about nobody in particular already say this?"""
+    statement = select(TrailRow.id).where(
+        TrailRow.customer_id == 0,
+        TrailRow.program_id == program_id,
+        TrailRow.flow == flow,
+        TrailRow.because == because,
+    )
+    return session.exec(statement.limit(1)).first() is not None

@@ -17,6 +17,7 @@ from bot.store.db import Database
 from bot.store.migrate import migrate
 from bot.town.people import Counts, first_moment, load_demonstration
 from bot.town.town import Town, remembered
+from messages.reading.warm import warm
 
 FILE = "town.sqlite"
 """The town's own database: it never touches the configured one."""
@@ -53,6 +54,7 @@ async def serve_town(host: str, port: int, folder: Path = Path("var"), fresh: bo
     _prepare(folder, fresh)
     settings = town_settings(folder, address)
     runtime, town, counts = await asyncio.to_thread(open_town, settings)
+    await asyncio.to_thread(warm)
     # the pages log their own errors; uvicorn would add one for each page that is still open when the town closes
     app = make_app(runtime, town)
     config = uvicorn.Config(app, log_level="critical", access_log=False, timeout_graceful_shutdown=1)

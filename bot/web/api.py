@@ -2,6 +2,7 @@
 
     POST /api/customers    {"id", "name", "phone", ...}         or a list of them
     POST /api/events       {"id", "type", "customer", "at", ...} or a list of them
+    POST /api/contacts     {"id", "kind", "customer", "at", ...} or a list of them
 
 A good row beside a bad one is kept. 200: all kept or known; 207: some refused; 422: all refused. What is no JSON at
 all is 400, never 500: bodies are read by hand because a lone surrogate or a NaN must be named, not crash the answer.
@@ -9,7 +10,7 @@ all is 400, never 500: bodies are read by hand because a lone surrogate or a NaN
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from itertools import groupby
 from typing import Annotated, Any, TypeVar
 
@@ -17,6 +18,8 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from starlette.responses import JSONResponse
 
+from bot.journey.belongings import MatterIn, PersonIn
+from bot.journey.contacts import ContactIn, log_contact
 from bot.journey.enrolment import CustomerIn, Result, accept_customers
 from bot.journey.intake import EventIn, accept_events
 from bot.runtime import Runtime
@@ -45,6 +48,12 @@ def _instant(value: object) -> object:
     return value
 
 
+def _day(value: object) -> object:
+    if value is not None and not (isinstance(value, str) and len(value) == 10):
+        raise ValueError("write a day such as 2026-12-10")
+    return value
+
+
 def _scalars(value: object) -> object:
     """Fields of events and customers are plain values."""
     if isinstance(value, dict):
@@ -67,6 +76,30 @@ class _Body(BaseModel):
     id: str = Field(min_length=1, max_length=128, description="that system's key")
 
 
+class PersonBody(BaseModel):
+    """One human at a customer, with a role that the program names."""
+
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+
+    name: str = Field(max_length=200)
+    role: Short
+    title: str = Field("", max_length=32)
+    phone: Short = ""
+    telegram: Key = ""
+    email: Key = ""
+
+
+class MatterBody(BaseModel):
+    """A contract, vehicle, invoice, order or project, with the dates that the program names."""
+
+    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
+
+    kind: str = Field(max_length=32)
+    id: Key
+    dates: Plain = Field(default_factory=dict)
+    state: str = Field("", max_length=32)
+
+
 class CustomerBody(_Body):
     """A customer as another system tells it."""
 
@@ -82,9 +115,15 @@ class CustomerBody(_Body):
     programs: tuple[Short, ...] = Field((), max_length=50)
     marketing_consent: bool = False
     attributes: Plain = Field(default_factory=dict)
+    contacts: tuple[PersonBody, ...] = Field((), max_length=50)
+    matters: tuple[MatterBody, ...] = Field((), max_length=200)
+    staff: tuple[Short, ...] = Field((), max_length=20)
 
     def row(self) -> CustomerIn:
-        return CustomerIn(**self.model_dump(exclude={"source"}))
+        persons = tuple(PersonIn(**person.model_dump()) for person in self.contacts)
+        matters = tuple(MatterIn(**matter.model_dump()) for matter in self.matters)
+        plain = self.model_dump(exclude={"source", "contacts", "matters"})
+        return CustomerIn(**plain, contacts=persons, matters=matters)
 
 
 class EventBody(_Body):
@@ -98,6 +137,22 @@ class EventBody(_Body):
 
     def row(self) -> EventIn:
         return EventIn(**self.model_dump(exclude={"source"}))
+
+
+class ContactBody(_Body):
+    """A call, visit or letter that was made elsewhere; `next_on` is the next date, as it was agreed."""
+
+    kind: Short
+    customer: Key
+    at: Moment
+    program: Short = ""
+    person: str = Field("", max_length=200)
+    staff: str = Field("", max_length=100)
+    data: Plain = Field(default_factory=dict)
+    next_on: Annotated[date | None, BeforeValidator(_day)] = None
+
+    def row(self) -> ContactIn:
+        return ContactIn(**self.model_dump(exclude={"source"}))
 
 
 # ----- endpoints
@@ -122,16 +177,24 @@ def take_events(request: Request, content: Content) -> JSONResponse:
     return _take(site_of(request).runtime, content, EventBody, accept_events)
 
 
+@router.post("/contacts")
+def take_contacts(request: Request, content: Content) -> JSONResponse:
+    """Keep these contacts; those that count fulfil or restart what waits for them (R26). Faults of a row that is new
+    say why it does not count.
+    """
+    return _take(site_of(request).runtime, content, ContactBody, log_contact)
+
+
 def _take(
     runtime: Runtime,
     content: bytes,
-    model: type[CustomerBody] | type[EventBody],
+    model: type[CustomerBody] | type[EventBody] | type[ContactBody],
     accept: Callable[[Runtime, str, Sequence[Any]], list[Result]],
 ) -> JSONResponse:
     """Check every row, hand the good ones to intake source by source, and answer in the order of the rows."""
     rows = _rows(content)
     answers: list[dict[str, Any]] = [{}] * len(rows)
-    good: list[tuple[int, CustomerBody | EventBody]] = []
+    good: list[tuple[int, CustomerBody | EventBody | ContactBody]] = []
     for index, row in enumerate(rows):
         checked = _check(model, row)
         if isinstance(checked, BaseModel):

@@ -10,12 +10,11 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from bot.forecast import Forecast, ForecastLine
+from bot.forecast import Forecast, ForecastLine, minutes
 from bot.forecast import forecast as look_ahead
 from bot.web.access import console
 from bot.web.site import Site, site_of, words_for
 from bot.web.words import Words
-from flows.program import OnFestival
 
 router = APIRouter(dependencies=[Depends(console)])
 
@@ -53,8 +52,9 @@ def show_forecast(request: Request, days: str = "30") -> Response:
     site, words = site_of(request), words_for(request)
     span = int(days) if days.isdecimal() and int(days[:4]) in SPANS else 30
     ahead = look_ahead(site.runtime, span)
-    keyed = [(_key(site, line), line) for line in ahead.lines]
-    titles = _titles(site, words, keyed)
+    keyed = [(_key(line), line) for line in ahead.lines if line.is_message]
+    tasks = [(_key(line), line) for line in ahead.lines if not line.is_message and line.channel]
+    titles = _titles(site, words, [*keyed, *tasks])
     colours = _colours(keyed)
     left_out = [
         (site.program_name(each.program_id, words), site.flow_title(each.program_id, each.flow, words), each)
@@ -69,6 +69,8 @@ def show_forecast(request: Request, days: str = "30") -> Response:
         bars=_bars(site, ahead, keyed, titles, colours),
         legend=_legend(words, titles, colours),
         lines=keyed,
+        tasks=tasks,
+        loads=[(load, minutes(load.takes), minutes(load.open_for)) for load in ahead.loads],
         titles=titles,
         colours=colours,
         left_out=left_out,
@@ -82,14 +84,9 @@ Key = tuple[str, str, str]
 Keyed = tuple[Key, ForecastLine]
 
 
-def _key(site: Site, line: ForecastLine) -> Key:
+def _key(line: ForecastLine) -> Key:
     """Greetings of one flow go by their festival: one template each."""
-    program = site.program(line.program_id)
-    flow = next((flow for flow in program.flows if flow.id == line.flow), None) if program else None
-    if program is None or flow is None or not isinstance(flow.on, OnFestival):
-        return line.program_id, line.flow, ""
-    today = site.runtime.calendar(program.region).festivals(line.day, line.day)
-    return line.program_id, line.flow, next((name for name, _ in today if name in flow.on.festivals), "")
+    return line.program_id, line.flow, line.festival
 
 
 def _titles(site: Site, words: Words, keyed: Sequence[Keyed]) -> dict[Key, str]:
@@ -116,18 +113,11 @@ def _legend(words: Words, titles: dict[Key, str], colours: dict[Key, int]) -> li
     return sorted(named.items())
 
 
-def _tallest(ahead: Forecast) -> int:
-    by_day: dict[date, int] = defaultdict(int)
-    for line in ahead.lines:
-        by_day[line.day] += line.count
-    return max(by_day.values(), default=0)
-
-
 def _bars(
     site: Site, ahead: Forecast, keyed: Sequence[Keyed], titles: dict[Key, str], colours: dict[Key, int]
 ) -> list[Bar]:
-    tallest = max(_tallest(ahead), 1)
-    calendar = site.runtime.calendar(site.runtime.shelf.in_force[0].program.region) if ahead.lines else None
+    tallest = max(1, *ahead.per_day().values())
+    calendar = site.runtime.calendar(site.runtime.shelf.in_force[0].program) if ahead.lines else None
     bars = []
     for offset in range(ahead.days):
         day = ahead.start + timedelta(days=offset)
@@ -146,7 +136,7 @@ def _bars(
 
 def _totals(ahead: Forecast) -> dict[str, Any]:
     return {
-        "messages": sum(line.count for line in ahead.lines),
+        "messages": sum(ahead.per_day().values()),
         "segments": sum(line.segments for line in ahead.lines),
         "cost": sum((line.cost for line in ahead.lines), Decimal(0)),
     }

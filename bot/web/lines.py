@@ -50,6 +50,15 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     "class": ("tag", "calm"),
     "ignored": ("dots", "calm"),
     "notice": ("dots", "calm"),
+    "late": ("clock", "calm"),
+    "annoyed": ("bell-off", "warn"),
+    "task": ("check", "info"),
+    "contact": ("phone", "info"),
+    "fulfilled": ("check", "calm"),
+    "restarted": ("again", "calm"),
+    "breach": ("flag", "bad"),
+    "quota": ("check", "info"),
+    "milestone": ("calendar", "info"),
     "stopped": ("pause", "warn"),
     "resumed": ("play", "good"),
     "paused": ("pause", "warn"),
@@ -155,6 +164,8 @@ class Teller:
             case "skipped" | "missed" | "moved" | "cancelled" | "done" | "unreachable" if row.flow:
                 flow = self._site.flow_title(row.program_id, row.flow, words)
                 return words(f"trail.{row.what}_flow", flow=flow)
+            case "ping" if not row.ticket_id:
+                return words("trail.behind")
             case "ping":
                 names = [str(name) for name in data.get("staff", [])]
                 role = words.name("role", str(data.get("role", "")))

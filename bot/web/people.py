@@ -3,6 +3,7 @@
 Beside it the list of staff. Both make links that join a Telegram chat to a person, and show each of them only once.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
@@ -14,19 +15,22 @@ from fastapi import APIRouter, Depends, Request
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
-from bot.errors import Conflict, NotFound
+from bot.errors import Conflict, InputError, NotFound
 from bot.journey import consents, linking
 from bot.store import customers, events, staff, surveys, tickets, trail, views
-from bot.store.tables import CustomerRow, EnrolmentRow
+from bot.store.tables import CustomerRow, EnrolmentRow, StaffRow
+from bot.web import contacts
 from bot.web.access import console, form
 from bot.web.audience import in_words
+from bot.web.fields import Filled, filled
 from bot.web.lines import Line, in_order, planned_lines, tell
 from bot.web.queue import must_be_somebody
 from bot.web.site import Site, site_of, words_for
 from bot.web.words import Words
 from flows.audience import holds
 from flows.events import Customer
-from flows.program import AfterEvent, Every, Flow, OnFestival, OnSilence, Sample, Unanswered
+from flows.program import Flow
+from flows.triggers import AfterEvent, Every, OnFestival, OnSilence, Sample, Unanswered
 
 router = APIRouter(dependencies=[Depends(console)])
 
@@ -52,11 +56,24 @@ def show_customer(request: Request, customer_id: int, order: str = "") -> Respon
 
 
 def _customer_page(
-    request: Request, customer_id: int, *, oldest_first: bool = False, link: "Link | None" = None
+    request: Request,
+    customer_id: int,
+    *,
+    oldest_first: bool = False,
+    link: "Link | None" = None,
+    again: Filled | None = None,
+    trouble: str = "",
+    status: int = 200,
 ) -> Response:
+    """The page of one customer; `again`: the form that must be mended; `trouble`: what went wrong, in words."""
     site = site_of(request)
-    about = _about(request, site, customer_id, oldest_first)
-    return site.console_page(request, "customer.html", link=link, has_chats=_has_chats(site), **about)
+    values = _about(request, site, customer_id, oldest_first)
+    with site.runtime.db.read() as session:
+        values |= contacts.dealings(site, words_for(request), session, values["person"], values["enrolments"])
+        values |= {"crew": staff.everybody(session), "me": site.me(request), "again": again or Filled()}
+    return site.console_page(
+        request, "customer.html", status, trouble=trouble, link=link, has_chats=_has_chats(site), **values
+    )
 
 
 @router.get("/customer/{customer_id}/trail")
@@ -64,6 +81,45 @@ def show_trail(request: Request, customer_id: int, order: str = "") -> Response:
     """The trail alone, fetched again whenever something has happened to this customer."""
     site = site_of(request)
     return site.piece(request, "part_trail.html", **_about(request, site, customer_id, order == "oldest"))
+
+
+# ----- contacts
+
+Fields = Annotated[FormData, Depends(form)]
+
+
+@router.post("/customer/{customer_id}/contact")
+def log_contact(request: Request, customer_id: int, fields: Fields) -> Response:
+    """Somebody on the staff called, visited or wrote."""
+    which = f"{fields.get('program', '')}.{fields.get('kind', '')}"
+    return _deal(request, customer_id, fields, which, contacts.log)
+
+
+@router.post("/customer/{customer_id}/agree")
+def agree_next(request: Request, customer_id: int, fields: Fields) -> Response:
+    """The customer and the staff agreed on the next date."""
+    return _deal(request, customer_id, fields, contacts.AGREE, contacts.agree)
+
+
+def _deal(
+    request: Request,
+    customer_id: int,
+    fields: FormData,
+    which: str,
+    action: Callable[[Site, StaffRow, int, FormData], None],
+) -> Response:
+    """Do it as the chosen member of staff and show the customer again; else with the form that must be mended."""
+    site, words = site_of(request), words_for(request)
+    try:
+        action(site, must_be_somebody(request), customer_id, fields)
+    except InputError as error:
+        again = filled(which, fields, error.faults)
+        return _customer_page(request, customer_id, again=again, trouble=words("tasks.mend"), status=422)
+    except Conflict as error:
+        again = filled(which, fields, ())
+        return _customer_page(request, customer_id, again=again, trouble=words.because(str(error)), status=409)
+    site.nudge()
+    return RedirectResponse(f"/customer/{customer_id}", 303)
 
 
 # ----- staff
@@ -164,7 +220,6 @@ def _about(request: Request, site: Site, customer_id: int, oldest_first: bool) -
         values: dict[str, Any] = {
             "person": person,
             "points": customers.all_points_of(session, customer_id),
-            "people": customers.people_of(session, customer_id),
             "ledger": customers.ledger_of(session, customer_id),
             "enrolments": enrolments,
             "coming": planned_lines(site, words, views.coming(session, customer_id)),

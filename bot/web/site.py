@@ -23,11 +23,12 @@ from bot.journey.wording import masked
 from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.store import staff, trail, views
-from bot.store.tables import StaffRow
+from bot.store.tables import StaffRow, TaskRow
 from bot.web.access import Gate
 from bot.web.controls import TownControls
 from bot.web.words import LANGUAGES, Words, words_in
-from flows.program import OnFestival, Program
+from flows.program import Program
+from flows.triggers import OnFestival
 from messages.catalog import TemplateError
 
 SLOW = 0.05
@@ -135,7 +136,7 @@ class Site:
         return self._title(group, name, words) or name.replace("_", " ")
 
     def flow_title(self, program_id: str, flow_id: str, words: Words, occasion: str = "") -> str:
-        """What a flow sends, by the title of its template."""
+        """What a flow sends, by the title of its template; or the task that it opens."""
         program = self.program(program_id)
         if program is None or not flow_id:
             return flow_id.replace("_", " ")
@@ -144,7 +145,8 @@ class Site:
         else:
             flow = next((flow for flow in program.flows if flow.id == flow_id), None)
             if flow is None or flow.message is None:
-                return words.name("flow", flow_id)
+                named = flow.task.name if flow and flow.task else {}
+                return program.text(named, words.language) if named else words.name("flow", flow_id)
             name = flow.message.template
             if isinstance(flow.on, OnFestival):
                 festival = occasion.split(":")[1] if occasion.startswith("festival:") else ""
@@ -152,6 +154,20 @@ class Site:
                     return words("flow.greeting")
                 name = name.replace("{festival}", festival)
         return self._title(program_id, name, words) or words.name("flow", flow_id)
+
+    def task_name(self, task: TaskRow, words: Words) -> str:
+        """What is to be done, in the visitor's language where its program still has it."""
+        program = self.program(task.program_id)
+        names = [each.name for each in program.tasks() if task.name in each.name.values()] if program else []
+        return program.text(names[0], words.language) if program and names else task.name
+
+    def matter_name(self, kind: str, words: Words) -> str:
+        """What staff call this kind of matter."""
+        for each in self.runtime.shelf.in_force:
+            matter = each.program.matters.get(kind)
+            if matter is not None:
+                return each.program.text(matter.name, words.language)
+        return kind.replace("_", " ")
 
     def _title(self, program_id: str, name: str, words: Words) -> str:
         try:

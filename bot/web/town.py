@@ -57,9 +57,9 @@ def _count(site: Site) -> views.Counters:
 def provisional_years(site: Site) -> list[int]:
     """The years of the next sixty days whose days off are not official yet; they are marked wherever shown."""
     today = local_day_start(site.now(), site.zone)
-    regions = {each.program.region for each in site.runtime.shelf.in_force}
+    calendars = [site.runtime.calendar(each.program) for each in site.runtime.shelf.in_force]
     years = sorted({today.year, (today + AHEAD).year})
-    return [each for each in years if any(site.runtime.calendar(region).is_provisional(each) for region in regions)]
+    return [each for each in years if any(calendar.is_provisional(each) for calendar in calendars)]
 
 
 @router.post("/town/run")

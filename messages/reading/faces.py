@@ -10,6 +10,11 @@ _ASCII_FACE = re.compile(
     r"(?<![a-z0-9])(?:(?P<good>[:;=8x]['\"]?[-o^]?[)d\]>p*3]+|\^_*\^|\(\^.{0,2}\^\)|<3+|\\o/|:-?>|[:=]]|xd+|c:)"
     r"|(?P<bad>[:;=8x]['\"]?[-o^]?[(\[<c@]+|>[:.]?[(<]+|t[_.]t|d[:;]|;_;|-_+-|qaq|qwq|orz|:'\(|[:=]-?[/\\|]))(?![a-z0-9])",
 )
+_KAOMOJI = re.compile(
+    r"(?:[~σヽ\\\\<oヾmdづ╯ノ凸╮¯ ̄_]{0,3})\((?=[^()]{0,12}[^\s\w()'\",.!?;:+/*-])"
+    r"(?:[^()a-z\d一-鿿]|[wodツ益皿口艹])[^()\n]{0,10}?\)"
+    r"[\\\\/~ノ╯づっ╭︵_ ̄¯*:・゚✧ノ]{0,6}(?:\( ?┻━┻)?|(?<!\w)(?P<eyes>[ಠಥ•◕눈])[_ω‿▽](?P=eyes)"
+)
 _FLAT = re.compile(r"[:=]-?[/\\|]|-_+-")
 
 
@@ -36,6 +41,16 @@ def _wechat() -> dict[str, float]:
 
 
 @cache
+def _looks() -> tuple[tuple[str, float], ...]:
+    """Signs that tell the mood of a drawn face like (≧▽≦), the angry ones first."""
+    return tuple((sign, float(level)) for level, signs in load("faces")["kaomoji"].items() for sign in words_of(signs))
+
+
+def _kaomoji_level(face: str) -> float:
+    return next((level for sign, level in _looks() if sign in face), 3.0)
+
+
+@cache
 def _neutral() -> frozenset[str]:
     return frozenset(words_of(load("faces")["no_meaning"]))
 
@@ -46,6 +61,7 @@ def split(text: str) -> tuple[str, list[float]]:
     if "[" in text or "/" in text:
         text = _codes().sub(lambda m: _take(levels, _wechat()[re.sub(r"[\[\]/:]", "", m.group())]), text)
     if not text.isascii():
+        text = _KAOMOJI.sub(lambda m: _take(levels, _kaomoji_level(m.group())), text)
         table, neutral = _levels(), _neutral()
         if not table.keys().isdisjoint(text) or not neutral.isdisjoint(text):
             kept = []
@@ -62,10 +78,11 @@ def split(text: str) -> tuple[str, list[float]]:
 
 
 def _may_hold_ascii_face(text: str) -> bool:
-    return not _FACE_SIGNS.isdisjoint(text)
+    return not _FACE_SIGNS.isdisjoint(text) or text in _LETTERS
 
 
 _FACE_SIGNS = frozenset(":;=^<_\\(")
+_LETTERS = frozenset({"qaq", "qwq", "orz", "xd"})
 
 
 def _ascii_level(match: re.Match[str]) -> float:

@@ -4,19 +4,27 @@ Rules are tried in the order of precedence (rule 9). An emergency is a call, wha
 """
 
 import re
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from messages.reading.lexicon import Rule, rules
 from messages.reading.normalise import Message
 from messages.reading.values import Intent
 
-_IN_ORDER = ("opt_out", "callback", "wrong_person", "how_to_answer", "help")
+_INTENTS = {
+    "opt_out": Intent.OPT_OUT,
+    "callback": Intent.CALLBACK,
+    "urgent": Intent.CALLBACK,
+    "wrong_person": Intent.WRONG_PERSON,
+    "how_to_answer": Intent.HELP,
+    "help": Intent.HELP,
+    "opt_in": Intent.OPT_IN,
+}
+_IN_ORDER = tuple(_INTENTS)
 NON_ANSWERS = ("auto_reply", "withdrawn", "thanks", "greeting", "ack", "who", "refusal", "busy")
 
 
-@dataclass(frozen=True, slots=True)
-class Wants:
+class Wants(NamedTuple):
     """The intent that phrases show, the words that show it, and the words of an emergency."""
 
     intent: Intent | None = None
@@ -30,31 +38,48 @@ class Wants:
         return f"{self.rule}: {self.words}"
 
 
+NOTHING_WANTED = Wants()
+
+
 @cache
-def _rule(language: str, section: str, name: str) -> Rule:
-    return rules(language, section)[name]
+def _in_both(section: str, name: str) -> tuple[Rule, Rule]:
+    """A rule as the Chinese and as the English word file have it."""
+    return rules("zh", section)[name], rules("en", section)[name]
+
+
+@cache
+def _cues(section: str, names: tuple[str, ...]) -> tuple[tuple[str, frozenset[str]], ...]:
+    """The cues of rules, of both languages together."""
+    return tuple((name, frozenset().union(*(rule.cues for rule in _in_both(section, name)))) for name in names)
+
+
+def _cued(said: Message, section: str, names: tuple[str, ...]) -> list[str]:
+    """The few rules that may have something to say: one of their cues stands in the message."""
+    return [
+        name
+        for name, cues in _cues(section, names)
+        if not cues.isdisjoint(said.words) or not cues.isdisjoint(said.signs)
+    ]
 
 
 def find(said: Message, name: str, section: str = "intents") -> str | None:
     """The words with which a message says what this rule knows, or None."""
-    found = _rule("zh", section, name).find(said.han, said.signs) if said.han else None
+    chinese, english = _in_both(section, name)
+    found = chinese.find(said.han, said.signs) if said.han else None
     if found is None and said.words:
-        found = _rule("en", section, name).find(said.latin, said.words)
+        found = english.find(said.latin, said.words)
     return found
 
 
 def wants(said: Message) -> Wants:
     """The first intent that applies."""
-    urgent = find(said, "urgent")
-    for name in _IN_ORDER:
-        words = find(said, name)
+    cued = _cued(said, "intents", _IN_ORDER)
+    urgent = find(said, "urgent") if "urgent" in cued else None
+    for name in cued:
+        words = urgent if name == "urgent" else find(said, name)
         if words is not None:
-            intent = Intent.HELP if name == "how_to_answer" else Intent(name)
-            return Wants(intent, name, words, urgent)
-        if name == "callback" and urgent is not None:
-            return Wants(Intent.CALLBACK, "emergency", urgent, urgent)
-    words = find(said, "opt_in")
-    return Wants(Intent.OPT_IN, "opt_in", words) if words is not None else Wants()
+            return Wants(_INTENTS[name], "emergency" if name == "urgent" else name, words, urgent)
+    return NOTHING_WANTED
 
 
 def asks(said: Message) -> str | None:
@@ -64,7 +89,7 @@ def asks(said: Message) -> str | None:
 
 def non_answer(said: Message) -> tuple[str, str] | None:
     """The kind of a reply that answers nothing, and its words."""
-    for kind in NON_ANSWERS:
+    for kind in _cued(said, "non_answers", NON_ANSWERS):
         words = find(said, kind, "non_answers")
         if words is not None:
             return kind, words

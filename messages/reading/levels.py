@@ -6,8 +6,8 @@ evaluation counts only when the reply is nothing else ("挺不错", "superb"), s
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from messages.reading.lexicon import load, words_of
 _CORES = ("satisfied", "unsatisfied", "great", "good", "average", "bad", "awful")
 _BASE = {"satisfied": 4, "unsatisfied": 2, "great": 5, "good": 4, "average": 3, "bad": 2, "awful": 1}
 SATISFIED_FAMILY = frozenset({"satisfied", "unsatisfied"})
+_MIDDLING = frozenset({"average", "mediocre", "so-so", "so so"})  # rate as a clause of their own
 _MODIFIERS = frozenset(
     {"strong", "comparative", "barely", "little", "negation", "soft_negation", "hard_negation", "double_negation"}
 )
@@ -25,12 +26,12 @@ _NEGATIONS = frozenset({"negation", "soft_negation", "hard_negation"})
 
 _TOKEN = re.compile(r"[a-z0-9+%/*-]+")
 _FAMILY = re.compile(
-    r"满|意|不爽|satis|happy|pleased|impress|disappoint|content|displeas|disgruntl|let ?down|upset|frustrat|annoyed"
+    r"满|意|不爽|satis|happy|pleased|impress|disap|dissap|content|gruntl|whelm|thrill|chuffed|let ?down|upset"
+    r"|frustrat|annoyed"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(NamedTuple):
     """A level found in the text; `whole` when the reply says nothing else; `family` is the core word's list."""
 
     level: float
@@ -40,6 +41,11 @@ class Level:
     sure: bool = True
     core: str = ""
 
+    @property
+    def rates(self) -> bool:
+        """Does this level rate although the reply says more? "satisfied, but slow", "average, site keeps crashing"."""
+        return self.family in SATISFIED_FAMILY or self.core in _MIDDLING
+
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
@@ -48,6 +54,7 @@ class Grammar:
     classes: Mapping[str, tuple[str, ...]]
     reach: Mapping[str, int]
     telling: frozenset[str]
+    rating: frozenset[str]
     refused_before: tuple[str, ...]
     refused_after: re.Pattern[str]
     sarcastic_after: re.Pattern[str]
@@ -74,9 +81,8 @@ def grammar(language: str) -> Grammar:
     return Grammar(
         classes={word: tuple(names) for word, names in classes.items()},
         reach=_reach(classes, by_word=by_word),
-        telling=frozenset(
-            _most_telling(word) if by_word else word[-1] for word in classes if classes[word][0] in _BASE
-        ),
+        telling=_telling(classes, frozenset(_BASE), by_word=by_word),
+        rating=_telling(classes, SATISFIED_FAMILY, by_word=by_word),
         refused_before=tuple(f" {w} " if by_word else w for w in words_of(spec["no_rating_before"])),
         refused_after=_beginning(spec["no_rating_after"]),
         sarcastic_after=_beginning(spec["sarcastic_after"]),
@@ -99,6 +105,11 @@ def _reach(words: Iterable[str], *, by_word: bool) -> dict[str, int]:
     return reach
 
 
+def _telling(classes: Mapping[str, list[str]], cores: frozenset[str], *, by_word: bool) -> frozenset[str]:
+    """One unit of each word of these core lists: its last character, or its longest word."""
+    return frozenset(_most_telling(word) if by_word else word[-1] for word in classes if classes[word][0] in cores)
+
+
 def _most_telling(phrase: str) -> str:
     """The longest word of a phrase: a clause without it need not be cut to know that the phrase is not there."""
     words: list[str] = _TOKEN.findall(phrase)
@@ -116,57 +127,70 @@ class _Piece(NamedTuple):
     end: int
 
 
+def _units(clause: str, how: Grammar) -> Sequence[str]:
+    """The words of an English clause, the characters of a Chinese one."""
+    return _TOKEN.findall(clause) if how.by_word else clause
+
+
 def _cut(text: str, how: Grammar) -> Iterator[_Piece]:
     """Cut a clause into the longest pieces the grammar knows; what it does not know has no classes."""
-    if how.by_word:
-        yield from _cut_words(text, how)
-        return
+    return _cut_words(text, how) if how.by_word else _cut_signs(text, how)
+
+
+def _cut_signs(text: str, how: Grammar) -> Iterator[_Piece]:
     at, size = 0, len(text)
     classes, reach = how.classes, how.reach
     while at < size:
-        for length in range(min(reach.get(text[at], 1), size - at), 0, -1):
+        piece = text[at]
+        for length in range(min(reach.get(piece, 0), size - at), 0, -1):
             piece = text[at : at + length]
             if piece in classes:
                 break
-        yield _Piece(piece, classes.get(piece, ()), at, at + length)
-        at += length
+        end = at + len(piece)
+        yield _Piece(piece, classes.get(piece, ()), at, end)
+        at = end
 
 
 def _cut_words(text: str, how: Grammar) -> Iterator[_Piece]:
-    tokens = [(m.group(), m.start(), m.end()) for m in _TOKEN.finditer(text)]
+    tokens = list(_TOKEN.finditer(text))
+    words = [token.group() for token in tokens]
     at, classes, reach = 0, how.classes, how.reach
-    while at < len(tokens):
-        for length in range(min(reach.get(tokens[at][0], 1), len(tokens) - at), 0, -1):
-            piece = " ".join(token for token, _, _ in tokens[at : at + length])
+    while at < len(words):
+        piece, length = words[at], 1
+        for length in range(min(reach.get(piece, 1), len(words) - at), 0, -1):
+            piece = " ".join(words[at : at + length])
             if piece in classes:
                 break
-        yield _Piece(piece, classes.get(piece, ()), tokens[at][1], tokens[at + length - 1][2])
+        yield _Piece(piece, classes.get(piece, ()), tokens[at].start(), tokens[at + length - 1].end())
         at += length
 
 
 def find(clauses: tuple[str, ...], language: str) -> Level | None:
     """The level a reply gives in words, or None. The last one counts: "之前不满意，现在满意了"."""
     how = grammar(language)
+    units = [_units(clause, how) for clause in clauses]
+    if all(how.telling.isdisjoint(unit) for unit in units):
+        return None
     found: list[Level] = []
     only_evaluation = True
-    if len(clauses) > 1 and how.earlier.search(clauses[0]):
-        clauses = clauses[1:]
-    for clause in clauses:
+    first = 1 if len(clauses) > 1 and how.earlier.search(clauses[0]) else 0
+    several = len(clauses) - first > 1
+    for clause, unit in zip(clauses[first:], units[first:], strict=True):
         if found and found[-1].level > 3 and how.denial.match(clause):
-            found[-1] = replace(found[-1], sure=False)
+            found[-1] = found[-1]._replace(sure=False)
             continue
         if len(clause) > how.short and not _FAMILY.search(clause):
             only_evaluation = False
             continue
-        if how.telling.isdisjoint(_TOKEN.findall(clause) if how.by_word else clause):
-            only_evaluation = only_evaluation and len(clauses) > 1 and _is_filler(list(_cut(clause, how)))
+        if how.telling.isdisjoint(unit):
+            only_evaluation = only_evaluation and several and _is_filler(_cut(clause, how))
             continue
-        pieces = list(_cut(clause, how))
+        pieces = _all_known(clause, how) if how.rating.isdisjoint(unit) else list(_cut(clause, how))
         whole = _read_whole(pieces, how, clause)
         if whole is not None:
             found.append(whole)
             continue
-        if _is_filler(pieces):
+        if pieces and _is_filler(pieces):
             continue
         only_evaluation = False
         inside = _read_inside(pieces, how, clause)
@@ -175,17 +199,27 @@ def find(clauses: tuple[str, ...], language: str) -> Level | None:
     return _decide(found, only_evaluation)
 
 
+def _all_known(clause: str, how: Grammar) -> list[_Piece]:
+    """The pieces of a clause when the grammar knows them all; none as soon as it does not: no evaluation is whole."""
+    pieces = []
+    for piece in _cut(clause, how):
+        if not piece.classes:
+            return []
+        pieces.append(piece)
+    return pieces
+
+
 def _decide(found: list[Level], only_evaluation: bool) -> Level | None:
     if not found:
         return None
     if only_evaluation:
         best = found[-1] if len(found) == 1 else _agreed(found)
-        return replace(best, whole=True)
-    family = [level for level in found if level.family in SATISFIED_FAMILY]
+        return best._replace(whole=True)
+    family = [level for level in found if level.rates]
     if not family:
         return Level(found[-1].level, found[-1].words, found[-1].family, False)
     best = _agreed(family)
-    return replace(best, whole=False)
+    return best._replace(whole=False)
 
 
 def _agreed(found: list[Level]) -> Level:
@@ -193,11 +227,11 @@ def _agreed(found: list[Level]) -> Level:
     levels = [level.level for level in found]
     if min(levels) < 3 <= max(levels):
         worst = min(found, key=lambda level: level.level)
-        return replace(worst, sure=False)
+        return worst._replace(sure=False)
     return found[-1]
 
 
-def _is_filler(pieces: list[_Piece]) -> bool:
+def _is_filler(pieces: Iterable[_Piece]) -> bool:
     return all("before" in piece.classes or "after" in piece.classes or "filler" in piece.classes for piece in pieces)
 
 
@@ -208,9 +242,11 @@ def _core(piece: _Piece) -> str | None:
 
 def _read_whole(pieces: list[_Piece], how: Grammar, clause: str) -> Level | None:
     """A clause that is fillers + modifiers + core words + fillers and nothing else."""
+    if not all(piece.classes for piece in pieces):
+        return None
     cores = [i for i, piece in enumerate(pieces) if _core(piece)]
     cores = [i for i in cores if i == cores[-1] or not _modifies(pieces[i].classes)]
-    if not cores or any(not piece.classes for piece in pieces):
+    if not cores:
         return None
     at = cores[-1]
     if len(cores) > 1 and not _same_side(pieces, cores):
@@ -309,7 +345,12 @@ def _refused_before(before: str, how: Grammar) -> bool:
     if how.by_word:
         padded = f" {before.strip()} "
         return any(word in padded for word in how.refused_before)
-    return before.endswith(how.refused_before) or before.startswith(how.refused_before)
+    if before.startswith(how.refused_before):
+        return True
+    return before.endswith(how.refused_before) and not _TOWARDS.search(before)
+
+
+_TOWARDS = re.compile(r"对[^,。!?]{0,6}$")  # "对你们不满意" rates, "你们满意" does not
 
 
 def _apply(kinds: tuple[str, ...], level: float, family: str, negated: bool) -> float | None:

@@ -13,12 +13,14 @@ from typing import Any, cast
 
 import yaml
 
+from messages.reading.firsts import compile_any
+
 Words = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One thing a message can say. `unless` phrases are struck out of the text before `phrases` are looked for."""
+    """One thing a message can say. What stands only in an `unless` phrase is not said."""
 
     name: str
     cues: frozenset[str]
@@ -29,9 +31,9 @@ class Rule:
         """The words that say it, or None."""
         if self.cues and self.cues.isdisjoint(cues_in_text):
             return None
-        if self.unless is not None:
-            text = self.unless.sub("\u0001", text)
         found = self.phrases.search(text)
+        if found and self.unless is not None:
+            found = self.phrases.search(self.unless.sub("\u0001", text))
         return found.group().strip(" ,.!;?\n") if found else None
 
 
@@ -77,7 +79,7 @@ def _number_lists(words: Words) -> dict[str, str]:
 def _compile(phrases: list[str], lists: Mapping[str, str], language: str) -> re.Pattern[str]:
     bodies = [expand(phrase, lists) for phrase in phrases]
     if language == "zh":
-        return re.compile("|".join(bodies))
+        return compile_any(bodies)
     return re.compile(rf"(?:(?<![a-z])|(?![a-z]))(?:{'|'.join(bodies)})(?![a-z])")
 
 

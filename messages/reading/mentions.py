@@ -5,9 +5,10 @@ a clause of its own counts too; a number that counts hours, rooms, money or peop
 """
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from functools import cache
 from itertools import islice
+from typing import NamedTuple
 
 from messages.reading.lexicon import load, words_of
 from messages.reading.numerals import HAN, worth
@@ -16,8 +17,7 @@ SAYS_SO, STANDS_ALONE, TRAILS = 3, 2, 1
 MOST_NUMBERS = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Mention:
+class Mention(NamedTuple):
     """A number that may be a rating; `refused` when the customer says it is not ("不给5分")."""
 
     value: float
@@ -29,18 +29,18 @@ class Mention:
 
 
 _NUMBER = re.compile(
-    r"(?P<arabic>(?<![\d./a-z])(?<!\d[,:])(?:-(?=\d{1,3}(?!\d)))?\d{1,3}(?:\.(?:\d|25|50|75|00))?(?!\d|[.,/]\d|:\d|(?!ish|fen)[a-z]))"
+    r"(?P<arabic>(?<![\d/a-z<])(?<![^.]\.)(?<!^\.)(?<!\d[,:])(?:-(?=\d{1,3}(?!\d)))?\d{1,3}(?:\.(?:\d|25|50|75|00))?(?!\d|[.,/]\d|:\d|(?!ish|fen)[a-z]))"
     rf"|(?P<han>[{HAN}]{{1,4}}(?:点[一二三四五六七八九](?!钟))?)"
     r"|\b(?P<word>zero|one|two|three|four|five|six|seven|eight|nine|ten|tens|fives|fours)\b"
 )
-_HALF = re.compile(r" and a half| 1/2|又?半|点半分")
+_HALF = re.compile(r" (?:and|n|&) a half| 1/2|又?半|点半分")
 _FEW = re.compile(r"\b(?:only|just)$")
-_FROM_ME = re.compile(r" from (?:me|us)\b")
+_FROM_ME = re.compile(r" from (?:me|us|(?:my|our) (?:side|end|family|team))\b")
 _PLACE = re.compile(r"第 ?$|低于 ?$")
 _VERY = re.compile(r"分[^,.。!?;、\s吧啊哦呀啦了~]")
 _REASON = re.compile(r" (?:from|for|because|as|but|and|overall|thanks|coz|since|though|so|with|just)\b")
 _CLAUSE = re.compile(r"[,.。!;?，、\n>→]")
-_PRICE_SIGNS = frozenset("@#$£€¥+")
+_PRICE_SIGNS = frozenset("@#$£€¥+<")
 _CLAUSE_END = frozenset(",.。!;?~，、:\n)-")
 _PLURAL = re.compile(r"[a-z]{2,}(?<!s)s(?![a-z])")
 
@@ -57,9 +57,15 @@ def list_of(language: str, name: str) -> tuple[str, ...]:
 
 
 @cache
-def _endings(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _endings(name: str) -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, tuple[str, ...]]]:
     """The words of a list as endings: Chinese as they are, English with the blank that begins a word."""
-    return list_of("zh", name), tuple(f" {word}" for word in list_of("en", name))
+    return _by_last(list_of("zh", name)), _by_last(tuple(f" {word}" for word in list_of("en", name)))
+
+
+def _by_last(endings: tuple[str, ...]) -> Mapping[str, tuple[str, ...]]:
+    """Endings by their last character, which most texts do not share with any."""
+    lasts = {ending[-1] for ending in endings}
+    return {last: tuple(ending for ending in endings if ending[-1] == last) for last in lasts}
 
 
 _TO_BLANKS = str.maketrans(dict.fromkeys(",.!?;:()\"'~-=\n", " "))
@@ -68,16 +74,19 @@ _TO_BLANKS = str.maketrans(dict.fromkeys(",.!?;:()\"'~-=\n", " "))
 def _ends_with(name: str, text: str) -> bool:
     """Does this text end with a word of the list?"""
     han, latin = _endings(name)
-    if not text.isascii() and text.endswith(han):
+    last = text[-1:]
+    if last in han and not text.isascii() and text.endswith(han[last]):
         return True
-    return f" {text}".translate(_TO_BLANKS).endswith(latin)
+    return last in latin and f" {text}".translate(_TO_BLANKS).endswith(latin[last])
 
 
 @cache
 def _counts() -> re.Pattern[str]:
     """What follows a number that is no rating: units, times, ordinals."""
     han, latin = _any_of(list_of("zh", "not_scores_after")), _any_of(list_of("en", "not_scores_after"))
-    return re.compile(rf" ?(?:{han})|[ -]?(?:{latin})(?![a-z])|[:.]\d|[\"'°+]|[ -]?\d|x\d")
+    other, apart = _any_of(list_of("zh", "no_unit")), _any_of(list_of("zh", "no_unit_apart"))
+    units = rf"(?: (?!{apart}))?(?!{other})(?:{han})"
+    return re.compile(rf"{units}|[ -]?(?:{latin})(?![a-z])|[:.]\d|[\"'°+]|的(?=[一-鿿]{{2}})(?!样子)|[ -]?\d|x\d")
 
 
 def _any_of(words: tuple[str, ...]) -> str:
@@ -101,7 +110,7 @@ def _mention(text: str, match: re.Match[str]) -> Mention | None:
     if _pattern("below").search(before):
         value = -value
     unit = _pattern("unit").match(after)
-    if unit and match["han"] == "十" and _VERY.match(after):
+    if unit and match["han"] in {"十", "十二"} and _VERY.match(after):
         return None
     if unit:
         if _PLACE.search(before):
@@ -124,13 +133,15 @@ def _mention(text: str, match: re.Match[str]) -> Mention | None:
 def _strength(text: str, start: int, end: int, match: re.Match[str]) -> int:
     """How clearly a number without a unit is a rating; 0 when it is none."""
     before, after = text[:start], text[end:]
-    if (is_courtesy(before) and is_courtesy(after)) or _FROM_ME.match(after):
+    ends = is_courtesy(after)
+    if (ends and is_courtesy(before)) or _FROM_ME.match(after):
         return SAYS_SO
     if is_counted(text, start, end):
         return 0
     head, tail = before.rstrip(), after.lstrip()
-    ends = not tail or after[:1] in _CLAUSE_END or tail[:1] in _CLAUSE_END or is_courtesy(after)
     gives = _gives(head) and (not match["han"] or is_courtesy(head))
+    ends = ends or after[:1] in _CLAUSE_END or tail[:1] in _CLAUSE_END
+    ends = ends or (gives and bool(match["arabic"]) and is_courtesy(_CLAUSE.split(after, maxsplit=1)[0]))
     if gives and ((ends and (head != before or not _ends_in_latin(head))) or _REASON.match(after)):
         return SAYS_SO
     if ends and is_courtesy(_CLAUSE.split(head)[-1]):
@@ -156,6 +167,8 @@ def is_refused(before: str, after: str = "") -> bool:
     if _pattern("earlier").match(after) or _pattern("denied_after").match(after) or _is_conditional(before, after):
         return True
     clause = _CLAUSE.split(before.rstrip())[-1]
+    if _pattern("another_time").match(clause) and not _pattern("corrects").search(clause + after):
+        return True
     return _ends_with("refused", clause) or _ends_with("refused", _pattern("between").sub("", clause).rstrip())
 
 
@@ -172,7 +185,7 @@ def is_counted(text: str, start: int, end: int) -> bool:
     before = text[:start].rstrip()
     if _counts().match(text, end) or before[-1:] in _PRICE_SIGNS:
         return True
-    return not _gives(before) and _ends_with("not_scores_before", before)
+    return _ends_with("not_scores_before", before) and not _gives(before)
 
 
 @cache

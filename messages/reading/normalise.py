@@ -8,9 +8,9 @@ variation selectors and skin tones vanish. Nothing here knows what a word means.
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from messages.reading import faces
 from messages.reading.lexicon import load
@@ -19,15 +19,15 @@ MOST_READ = 1_300  # an SMS ends at 1,600 characters; beyond this only the begin
 _HEAD, _TAIL = 1_000, 299
 
 _CIRCLED = {
-    **{chr(0x2776 + i): f"{i + 1} " for i in range(10)},  # ❶
-    **{chr(0x2780 + i): f"{i + 1} " for i in range(10)},  # ➀
-    **{chr(0x278A + i): f"{i + 1} " for i in range(10)},  # ➊
-    **{chr(0x24F5 + i): f"{i + 1} " for i in range(10)},  # ⓵
-    **{chr(0x2460 + i): f"{i + 1} " for i in range(10)},  # ①
+    **{chr(0x2776 + i): f" {i + 1} " for i in range(10)},  # ❶
+    **{chr(0x2780 + i): f" {i + 1} " for i in range(10)},  # ➀
+    **{chr(0x278A + i): f" {i + 1} " for i in range(10)},  # ➊
+    **{chr(0x24F5 + i): f" {i + 1} " for i in range(10)},  # ⓵
+    **{chr(0x2460 + i): f" {i + 1} " for i in range(10)},  # ①
     **{chr(0x2160 + i): str(i + 1) for i in range(10)},  # Ⅰ
     **{chr(0x2170 + i): str(i + 1) for i in range(10)},  # ⅰ
-    **{chr(0x2488 + i): f"{i + 1}. " for i in range(10)},  # ⒈
-    **{chr(0x2474 + i): f"{i + 1} " for i in range(10)},  # ⑴
+    **{chr(0x2488 + i): f" {i + 1}. " for i in range(10)},  # ⒈
+    **{chr(0x2474 + i): f" {i + 1} " for i in range(10)},  # ⑴
     **{chr(0x3220 + i): "一二三四五六七八九十"[i] for i in range(10)},  # ㈠
 }
 _SIGNS = {
@@ -85,17 +85,29 @@ def _without_accent(char: str) -> str:
 
 
 _FOLDING = _Folding()
+_COMMA_IN_DIGITS = re.compile(r"(?<=\d)\uff0c(?=\d)")  # two numbers, where 5,000 is one
 _BLANKS = re.compile(r"[ ]{2,}| ?\n\s*")
 _BETWEEN_HAN = re.compile(r"(?<=[一-鿿]) +(?=[一-鿿])")
 _HAN = re.compile(r"[㐀-鿿]")
 _WORD = re.compile(r"[a-z]+")
 _STRETCHED = re.compile(r"([a-z])\1{2,}")
+_DIGIT_IN_WORD = re.compile(r"[a-z]\d")
 _SPELLED = re.compile(r"(?<!\w)[a-z]+\d*[a-z]*(?!\w)")
+_ONES = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9}
+_TENS = {"twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90}
+_NUMBER_WORDS = frozenset({*_TENS, "point"})
+_ONE, _TEN = "|".join(_ONES), "|".join(_TENS)
+_NUMBER_IN_WORDS = re.compile(
+    rf"\b(?P<tens>{_TEN})(?:[ -]?(?P<ones>{_ONE}))?(?= ?per ?cent|[ %,.!]|$)"
+    r"(?! ?(?:min|hour|day|week|month|year|quid|pound|dollar|buck))"
+    rf"|\b(?P<whole>{_ONE}|\d) point (?P<part>{_ONE}|\d)\b"
+)
+_SMS_FOR = re.compile(r"\b(thanks|thank you|cheers|time|looking|waiting|wait|asked|paid|ready) 4 (?=[a-z])")
+_SMS_TO = re.compile(r"(?:(?<=^)|(?<=[,.] ))2 (?=(?:be|b) (?:honest|fair|frank))")
 _CLAUSE_ENDS = re.compile(r"[,.。!;?，、\n:~()]+|\.\.\.| - ")
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """One reply, folded and laid out for the rules.
 
     `text` as typed; `wordless` without faces and `faces` their levels; `han` for the Chinese rules with its characters
@@ -115,6 +127,8 @@ def fold(text: str) -> str:
     """The text in one spelling, blanks collapsed, at most MOST_READ characters of it."""
     if len(text) > MOST_READ:
         text = f"{text[:_HEAD]}\n{text[-_TAIL:]}"
+    if "\uff0c" in text:
+        text = _COMMA_IN_DIGITS.sub("\uff0c ", text)
     folded = text.translate(_FOLDING)
     if "  " in folded or "\n" in folded:
         folded = _BLANKS.sub(_one_blank, folded)
@@ -139,25 +153,45 @@ def message(text: str) -> Message:
 
 
 def _latin_message(folded: str, wordless: str, levels: list[float]) -> Message:
-    latin, words = _spelled(_STRETCHED.sub(r"\1\1", folded.replace("'", "")))
-    wordless = latin if wordless == folded else _spelled(_STRETCHED.sub(r"\1\1", wordless.replace("'", "")))[0]
+    latin, words = _spelled(_shortened(folded.replace("'", "")))
+    wordless = latin if wordless == folded else _spelled(_shortened(wordless.replace("'", "")))[0]
     return Message(folded, wordless, tuple(levels), "", frozenset(), latin, words)
+
+
+def _shortened(text: str) -> str:
+    """At most two of a letter: sooooo -> soo."""
+    return _STRETCHED.sub(r"\1\1", text) if _STRETCHED.search(text) else text
 
 
 def _spelled(text: str) -> tuple[str, tuple[str, ...]]:
     """SMS spellings replaced by the words the rules know: u -> you, gr8 -> great."""
-    words = tuple(_SPELLED.findall(text))
+    words = tuple(_WORD.findall(text))
     spellings: Mapping[str, str] = load("en")["spellings"]
-    if spellings.keys().isdisjoint(words):
-        return text, tuple(_WORD.findall(text))
-    text = _SPELLED.sub(lambda match: spellings.get(match.group(), match.group()), text)
-    return text, tuple(_WORD.findall(text))
+    if not spellings.keys().isdisjoint(words) or _DIGIT_IN_WORD.search(text):
+        text = _SPELLED.sub(lambda match: spellings.get(match.group(), match.group()), text)
+        words = tuple(_WORD.findall(text))
+    if not _NUMBER_WORDS.isdisjoint(words):
+        text = _NUMBER_IN_WORDS.sub(_in_digits, text)
+        words = tuple(_WORD.findall(text))
+    if " 4 " in text:
+        text = _SMS_FOR.sub(r"\1 for ", text)
+    if "2 b" in text:
+        text = _SMS_TO.sub("to ", text)
+    return text, words
+
+
+def _in_digits(match: re.Match[str]) -> str:
+    """eighty five -> 85, six point five -> 6.5."""
+    if match["tens"]:
+        return str(_TENS[match["tens"]] + _ONES.get(match["ones"] or "", 0))
+    whole, part = (str(_ONES.get(match[name], match[name])) for name in ("whole", "part"))
+    return f"{whole}.{part}"
 
 
 def _plain_chinese(text: str) -> str:
     """Cantonese and Taiwan words replaced by the words the rules know."""
     variants = _variants()
-    for sign in variants.keys() & set(text):
+    for sign in sorted(variants.keys() & frozenset(text)):
         for old, new in variants[sign]:
             text = text.replace(old, new)
     return text

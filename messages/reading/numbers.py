@@ -7,8 +7,8 @@ The patterns are in words/numbers.yaml.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
+from typing import NamedTuple
 
 from messages.reading import mentions, scales
 from messages.reading.lexicon import load
@@ -17,8 +17,7 @@ from messages.reading.numerals import HAN, worth
 from messages.reading.values import Question, Scale
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """A rating that was found: its score on the asked scale, or None when it does not fit on it."""
 
     score: scales.Number | None
@@ -36,11 +35,13 @@ _HAS_NUMBER = re.compile(
 _LONG, _HEAD, _TAIL = 240, 140, 80  # who writes at length rates at the beginning or at the end
 _STARS = re.compile(r"(?:[⭐★] ?)+(?P<half>[½]|半|\.5)?")
 _ASTERISKS = re.compile(r"\*{2,5}(?P<half>)")
-_REPEATED = re.compile(r"^(\d{1,2})(?:[ ,，.!。]+\1)+[ .!。]*$")
+_REPEATED = re.compile(r"^(\d{1,2})(?:[ ,，.!。]+\1)+(?=[ .!。~]*$|[ ]?[,!。~] ?[^\W\d])")
 _ENUMERATION = re.compile(r"1[.、)]\s*[^\d\s].+2[.、)]\s*[^\d\s]")
 _BARE = re.compile(r"(\d{1,3}(?:\.\d)?) ?分?[。.!~]*")
+_PERCENT = re.compile(r"%|per ?cent")
 _STARRED = re.compile(r"星|⭐|★|star")
 _WORDS = re.compile(r"[a-z]+")
+_DIGITS = re.compile(r"\d+")
 
 
 @cache
@@ -71,7 +72,7 @@ def find(text: str, question: Question) -> Given | None:
         return Given(None, text, off_scale=True)
     if _ENUMERATION.search(text):
         return None
-    for read in (_taken_off, _fraction, _idiom, _stars, _range, _plain):
+    for read in (_overall, _taken_off, _fraction, _idiom, _stars, _range, _plain):
         given = read(text, question)
         if given is not None:
             return given
@@ -93,6 +94,17 @@ def _top(question: Question) -> int:
     return scales.ENDS[question.scale][1]
 
 
+def _overall(text: str, question: Question) -> Given | None:
+    """Of several numbers the one that the customer calls the overall one: "food 9, service 5, overall I'd go 7"."""
+    found = patterns("overall")[0].search(text)
+    if not found or len(_DIGITS.findall(text)) < 2:
+        return None
+    value, whole = worth(found["value"] or found["first"]), worth(found["whole"] or "")
+    if value is None:
+        return None
+    return _of_whole(value, whole, question, found.group()) if whole else _given(value, question, found.group())
+
+
 def _taken_off(text: str, question: Question) -> Given | None:
     """ "满分扣一分" is one below the top; "扣一分，给4分" says itself what is left."""
     found = patterns("take_off")[0].search(text)
@@ -106,8 +118,8 @@ def _taken_off(text: str, question: Question) -> Given | None:
     return None if taken is None else _given(_top(question) - taken, question, found.group())
 
 
-_FRACTION_CUE = re.compile(r"/| of |outta|满分|总分|分[里中之]|制|分.{0,6}[给打]")
-_RANGE_CUE = re.compile(r"[-~到至、或/]|还是| (?:to|or|maybe|and) |[一二三四五六七八九]{2}[分星]")
+_FRACTION_CUE = re.compile(r"/| of |outta|满分|总分|[分星][里中之]|制|分.{0,6}[给打]")
+_RANGE_CUE = re.compile(r"[-~到至、或/]|还是| (?:to|or|maybe|and) |[一二三四五六七八九]{2}十?[分星]")
 
 
 def _fraction(text: str, question: Question) -> Given | None:
@@ -126,7 +138,10 @@ def _fraction(text: str, question: Question) -> Given | None:
 
 def _is_scale(whole: float, part: float, question: Question, alone: bool) -> bool:
     """Is b of "a/b" a number of steps, and not a day, a price, a count of people?"""
-    return whole == _top(question) or whole in {5, 10, 100} or (alone and part > whole and whole in {3, 4, 6, 7, 20})
+    return whole == _top(question) or whole in {5, 10, 100} or (alone and whole in _OTHER_SCALES)
+
+
+_OTHER_SCALES = frozenset({3, 4, 6, 7, 8, 12, 15, 20, 25, 50})  # 16/20 and 3 out of 4, where nothing else is said
 
 
 def _of_whole(part: float, whole: float, question: Question, words: str) -> Given:
@@ -173,7 +188,8 @@ def _range(text: str, question: Question) -> Given | None:
     """ "8-9", "3 or 4", "七八分": the middle."""
     for pattern in patterns("ranges"):
         for found in pattern.finditer(text):
-            low, high = worth(found["lo"]), worth(found["hi"])
+            tens = "十" if found.groupdict().get("tens") else ""
+            low, high = worth(found["lo"] + tens), worth(found["hi"] + tens)
             if low is None or high is None or not _is_range(text, found, low, high, question):
                 continue
             if low > high and re.search(r"to|到", found.group()):
@@ -200,7 +216,10 @@ def _is_range(text: str, found: re.Match[str], low: float, high: float, question
 
 def _plain(text: str, question: Question) -> Given | None:
     """One number; of several the corrected one, else the one that says it is a rating."""
-    text = _REPEATED.sub(r"\1", text.strip())
+    text = text.strip()
+    repeated = _REPEATED.match(text)
+    if repeated:
+        text = repeated[1] + text[repeated.end() :]
     found = mentions.find(patterns("bargain")[0].sub(",", text))
     meant = [mention for mention in found if not mention.refused]
     if not meant:
@@ -212,9 +231,10 @@ def _plain(text: str, question: Question) -> Given | None:
     agreed = len({mention.value for mention in strong}) == 1
     corrected = not agreed and _says_sorry(text)
     chosen = meant[-1] if corrected else strong[0] if best == STANDS_ALONE else strong[-1]
-    if "%" in chosen.words and chosen.value > 100:
+    in_percent = _PERCENT.search(chosen.words) is not None
+    if in_percent and chosen.value > 100:
         return Given(_top(question), chosen.words.strip())
-    if "%" in chosen.words and _top(question) != 100 and chosen.value >= 0:
+    if in_percent and _top(question) != 100 and chosen.value >= 0:
         return Given(scales.of_fraction(question.scale, chosen.value, 100), chosen.words.strip())
     if _top(question) > 5 >= chosen.value and _STARRED.search(chosen.words):
         return Given(scales.of_fraction(question.scale, chosen.value, 5), chosen.words.strip())

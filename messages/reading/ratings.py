@@ -3,7 +3,7 @@
 A stated number wins over a level word beside it; where both are said and disagree, a person should look.
 """
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from messages.keywords import bare
 from messages.reading import faces, intents, levels, mentions, multi, numbers, scales
@@ -12,8 +12,7 @@ from messages.reading.normalise import Message, clauses_of
 from messages.reading.values import Question, Scale
 
 
-@dataclass(frozen=True, slots=True)
-class Rating:
+class Rating(NamedTuple):
     """A rating with the words that gave it; `level` when words or faces gave it, `whole` when nothing else is said.
 
     `adds_nothing`: what stands beside the number only says it again ("5分，满意", "4 good").
@@ -53,7 +52,7 @@ def find(said: Message, question: Question) -> Rating:
     if one.score is None:
         return one
     answers = multi.spread(one.score, said.text, question)
-    return replace(one, score=None, answers=answers, confidence=0.8 if None not in answers else 0.4)
+    return one._replace(score=None, answers=answers, confidence=0.8 if None not in answers else 0.4)
 
 
 def _one(said: Message, question: Question) -> Rating:
@@ -70,7 +69,7 @@ def _one(said: Message, question: Question) -> Rating:
         return Rating(off_scale=True, because=f"{given.words} is not on the scale {question.scale}")
     level = level_of(said)
     if given is not None and given.score is not None:
-        rates = level is not None and (level.whole or level.family in levels.SATISFIED_FAMILY)
+        rates = level is not None and (level.whole or level.rates)
         agrees = level is None or not rates or _agree(level.level, given.score, question)
         again = _adds_nothing(said, given.words)
         sure = 0.97 if (given.sure or again) and agrees else 0.45
@@ -79,6 +78,7 @@ def _one(said: Message, question: Question) -> Rating:
             confidence=sure,
             because=f"number {given.words}",
             words=given.words,
+            whole=question.n_questions == 1 and said.latin.strip(" ,.。!~") == given.words,
             adds_nothing=again,
         )
     if level is not None:
@@ -92,9 +92,10 @@ def _one(said: Message, question: Question) -> Rating:
 
 def _adds_nothing(said: Message, words: str) -> bool:
     rest = (said.han or said.latin).replace(words, ",", 1)
+    if mentions.is_courtesy(rest):
+        return True
     level = levels.find(clauses_of(rest), "zh" if said.han else "en")
-    plain = level is not None and level.whole and " " not in level.core
-    return plain or mentions.is_courtesy(rest)
+    return level is not None and level.whole and " " not in level.core
 
 
 def _beside_faces(level: levels.Level, said: Message) -> levels.Level:
@@ -103,7 +104,7 @@ def _beside_faces(level: levels.Level, said: Message) -> levels.Level:
         return level
     face = faces.level_of(said.faces)
     opposite = (level.level > 3 and face < 2.5) or (level.level < 3 and face >= 4)
-    return replace(level, sure=False) if opposite else level
+    return level._replace(sure=False) if opposite else level
 
 
 def _agree(level: float, score: float, question: Question) -> bool:
@@ -113,7 +114,9 @@ def _agree(level: float, score: float, question: Question) -> bool:
 
 def _offered(said: Message, question: Question) -> Rating | None:
     """A reply that is one of the words that were offered gets its place."""
-    words = bare(said.wordless) if question.levels else ""
+    if not question.levels:
+        return None
+    words = bare(said.wordless)
     for place, word in enumerate(question.levels):
         if words == bare(word):
             score = scales.of_place(question, place)
@@ -153,7 +156,7 @@ def _only_acknowledges(said: Message, level: levels.Level) -> bool:
 
 
 def _of_level(level: levels.Level, question: Question) -> Rating:
-    if not level.whole and level.family not in levels.SATISFIED_FAMILY:
+    if not level.whole and not level.rates:
         return NO_RATING
     words = level.words.strip()
     if words in question.levels:

@@ -6,26 +6,29 @@ call me, wrong person, help, score, comment, unclear. Nothing here raises on any
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from messages.keywords import bare_of_folded, command_of_bare
-from messages.reading import alerts, faces, feelings, intents, numbers, ratings, scales
+from messages.reading import alerts, faces, feelings, intents, mentions, numbers, ratings, scales
 from messages.reading.feelings import NOTHING_FELT, Felt
-from messages.reading.intents import Wants
-from messages.reading.normalise import Message, message
+from messages.reading.intents import NOTHING_WANTED, Wants
+from messages.reading.normalise import Message, clauses_of, message
 from messages.reading.ratings import NO_RATING, Rating
 from messages.reading.sentiment import Feeling, feeling_of
 from messages.reading.values import Category, Intent, Question, Reading, Scale
 
 NEEDS_PERSON_BELOW = 0.5
 LIKELY_FEELING, SURE_FEELING = 0.25, 0.7  # how far the model must lean to tell a category; to call chatter a comment
+NEUTRAL_TOLD = -0.2  # what is told without a word of feeling leans that far to the negative
+NEUTRAL_TOLD_IN_ENGLISH = 0.1
+SARCASTIC_ABOVE, DOUBTED = 60, 0.45  # "top marks for losing my luggage": a person looks before it is booked
 SHORTEST_COMMENT = 4
-_KINDS = frozenset({"busy", "thanks", "greeting"})
+_KINDS = frozenset({"busy", "thanks", "greeting", "refusal"})
+_DIGIT = re.compile(r"\d")
 _ONE_LETTER = frozenset("nyrt")
 
 
-@dataclass(frozen=True, slots=True)
-class _Decision:
+class _Decision(NamedTuple):
     """What was decided, before it is laid out as a Reading."""
 
     intent: Intent
@@ -55,14 +58,20 @@ def read(text: str, question: Question, *, with_model: bool = True) -> Reading:
             because=(f"keyword {said.text[:40]}",),
         )
     rating = ratings.find(said, question)
-    if rating.whole and rating.confidence >= NEEDS_PERSON_BELOW:
+    if rating.whole and rating.confidence >= NEEDS_PERSON_BELOW and not _is_mocking(said, rating):
         decision = _Decision(Intent.SCORE, rating.confidence, (rating.because,), rating=rating)
         return _laid_out(decision, said, question, NOTHING_FELT, None)
     wants = intents.wants(said)
     felt = _felt(said, wants, rating)
-    feeling = _feeling(said, felt) if with_model and not rating.is_given else None
+    told = wants.intent is None or question.scale is Scale.TEXT
+    feeling = _feeling(said, felt) if with_model and told and not rating.is_given else None
     decision = _decide(said, question, rating, wants, felt, feeling)
     return _laid_out(decision, said, question, felt, feeling)
+
+
+def _is_mocking(said: Message, rating: Rating) -> bool:
+    """Is a happy word, and nothing else, said with a marker of sarcasm? ("呵呵，真好")"""
+    return rating.level is not None and rating.level > 3 and bool(said.han) and feelings.is_sarcastic(said.han)
 
 
 def _feeling(said: Message, felt: Felt) -> Feeling | None:
@@ -72,10 +81,13 @@ def _feeling(said: Message, felt: Felt) -> Feeling | None:
 
 def _command(said: Message, question: Question) -> Intent | None:
     """The keyword that the whole message is; on an open yes/no question N and Y are answers."""
-    if question.scale is Scale.YESNO and question.survey_open and said.text in _ONE_LETTER:
+    words = bare_of_folded(said.text)
+    if words in _ONE_LETTER and question.scale is Scale.YESNO and question.survey_open:
         return None
+    if said.faces and intents.is_empty(said.wordless):
+        return None  # "T_T" cries
     command = command_of_bare(
-        bare_of_folded(said.text),
+        words,
         language=question.language,
         country=question.country,
         opted_out=question.opted_out,
@@ -90,7 +102,7 @@ def _decide(
     if wants.intent is not None:
         return _wanted(wants, rating, felt)
     if rating.is_given and not (felt.sarcastic and rating.level is not None and rating.level > 3):
-        return _scored(rating, felt)
+        return _scored(said, question, rating, felt)
     if question.scale is Scale.TEXT:
         return _open_text(said, felt, feeling)
     if rating.off_scale:
@@ -102,24 +114,75 @@ def _wanted(wants: Wants, rating: Rating, felt: Felt) -> _Decision:
     """Opt-out, callback, wrong person, help; the score said in the same message is kept."""
     intent = wants.intent or Intent.UNCLEAR
     keeps = rating.is_given and wants.rule != "how_to_answer"
+    categories = _beyond(rating, felt) if keeps else _beside(wants, felt)
+    if intent is Intent.CALLBACK:
+        categories = tuple(category for category in categories if category is not Category.PRAISE)
     return _Decision(
         intent,
         0.9,
         (wants.because, rating.because) if keeps else (wants.because,),
         rating=rating if keeps else NO_RATING,
-        categories=_beyond(rating, felt) if keeps else (),
+        categories=categories,
+        kind="question" if wants.rule == "help" else None,
         urgent=wants.urgent is not None,
     )
 
 
-def _scored(rating: Rating, felt: Felt) -> _Decision:
+def _beside(wants: Wants, felt: Felt) -> tuple[Category, ...]:
+    """What is said beside a refusal or a wish to be called; an emergency speaks for itself."""
+    if wants.intent not in {Intent.OPT_OUT, Intent.CALLBACK} or wants.urgent is not None:
+        return ()
+    if wants.intent is Intent.OPT_OUT and wants.words.isascii():
+        return ()  # English refusals are too angry at the messages to tell what else is blamed
+    return feelings.beside_a_wish(felt).categories()
+
+
+def _scored(said: Message, question: Question, rating: Rating, felt: Felt) -> _Decision:
+    points = scales.points_of(question.scale, rating.score)
+    mocks = felt.sarcastic and points is not None and points > SARCASTIC_ABOVE
     return _Decision(
         Intent.SCORE,
-        rating.confidence,
+        DOUBTED if mocks else rating.confidence,
         (rating.because, *felt.reasons()),
         rating=rating,
-        categories=_beyond(rating, felt),
+        categories=_mocked(said, question, rating, felt) or _beyond(rating, felt) or _by_score(said, question, rating),
     )
+
+
+def _mocked(said: Message, question: Question, rating: Rating, felt: Felt) -> tuple[Category, ...]:
+    """Praise with a marker of mockery beside a low score is blame: "真优秀啊，一个密码重置搞一礼拜，给0分"."""
+    level = scales.level_of(scales.points_of(question.scale, rating.score))
+    if level is None or level > 2 or not felt.praise or not said.han or not feelings.may_mock(said.han):
+        return ()
+    return (Category.COMPLAINT,)
+
+
+def _by_score(said: Message, question: Question, rating: Rating) -> tuple[Category, ...]:
+    """What no rule knows but speaks of staff or goods beside a number is praise or blame as the number is."""
+    level = scales.level_of(scales.points_of(question.scale, rating.score))
+    if level is None or rating.whole or rating.adds_nothing:
+        return ()
+    if not said.han:
+        if rating.level is not None:
+            return ()
+        rest = _rest(said.latin, NOTHING_WANTED, rating)
+        told = level != 3 and not _DIGIT.search(rest) and feelings.tells_something_in_english(rest, shortest=3)
+        return (Category.PRAISE if level > 3 else Category.COMPLAINT,) if told else ()
+    counts = _DIGIT.search(_rest(said.han, NOTHING_WANTED, rating)) is not None
+    if not any(_tells_a_fact(clause, rating, counts=counts) for clause in clauses_of(said.han)):
+        return ()
+    return (Category.PRAISE if level >= 4 else Category.COMPLAINT,)
+
+
+def _tells_a_fact(clause: str, rating: Rating, *, counts: bool) -> bool:
+    """Does a clause tell what happened ("挂号3小时看病3分钟")? Beside the number itself it must speak of us."""
+    if rating.words not in clause:
+        told = _SAID_SORRY.sub(",", clause)
+        return feelings.tells_a_fact(told) and not mentions.is_courtesy(told) and not mentions.find(told)
+    if rating.level is not None or counts:
+        return False
+    rest = _rest(clause, NOTHING_WANTED, rating)
+    return feelings.tells_something(rest, shortest=4) and feelings.speaks_of_us(rest, "zh")
 
 
 def _beyond(rating: Rating, felt: Felt) -> tuple[Category, ...]:
@@ -143,18 +206,24 @@ def _answers_nothing(said: Message) -> _Decision | None:
 
 
 def _commented(said: Message, felt: Felt, feeling: Feeling | None) -> _Decision:
+    if said.faces and said.han and not felt.is_anything and feelings.speaks_of_us(said.han, "zh"):
+        return _of_level(faces.level_of(said.faces), "face")
     question = intents.asks(said)
-    if question is not None and not felt.complaint:
+    if question is not None and not felt.complaint and not (felt.wish and said.words):
         return _Decision(Intent.HELP, 0.7, (f"question: {question}",), kind="question")
     if felt.is_anything:
         return _Decision(Intent.COMMENT, 0.8, felt.reasons(), categories=felt.categories())
     if feeling is not None and abs(feeling.polarity) >= SURE_FEELING and len(said.text) >= SHORTEST_COMMENT:
         return _by_model(feeling, 0.6)
+    if feeling is not None and said.han and feelings.tells_something(said.han):
+        return _by_model(feeling, 0.55, neutral=NEUTRAL_TOLD)
+    if feeling is not None and not said.han and feelings.tells_something_in_english(said.latin):
+        return _by_model(feeling, 0.55, neutral=NEUTRAL_TOLD_IN_ENGLISH)
     return _Decision(Intent.UNCLEAR, 0.6, ("nothing that answers the question",))
 
 
-def _by_model(feeling: Feeling, confidence: float) -> _Decision:
-    category = Category.PRAISE if feeling.polarity > 0 else Category.COMPLAINT
+def _by_model(feeling: Feeling, confidence: float, neutral: float = 0.0) -> _Decision:
+    category = Category.PRAISE if feeling.polarity > neutral else Category.COMPLAINT
     because = f"model {feeling.polarity:+.2f}: {', '.join(feeling.because)}"
     return _Decision(Intent.COMMENT, confidence, (because,), categories=(category,))
 
@@ -192,9 +261,25 @@ def _of_level(level: float, because: str) -> _Decision:
 _SATISFIED = re.compile(r"不?满意|不满(?!\d)|\b(?:dis|un)?satisfied\b|\b(?:un)?happy\b")
 _SAID_SORRY = re.compile(
     r"(?:不好意思|对不起|抱歉)?[,， ]*(?:打|写|按|点|选|回|发|输|说|弄|搞|看)错了?(?=[,，。 :!]|应该|是|$|\d)"
-    r"|不对|手误|手滑"
+    r"|(?:先说好|说好|讲明|丑话说前头)?[,， ]?\d{1,3}分?(?:是|就|可|那|肯定)*"
+    r"(?:没有|没|给不了|不可能|别想|不存在)的?(?:哈|啊|了|呀|吧)?(?=[,。!]|$)"
+    r"|(?<=,)(?:是|就|肯定|绝对|妥妥)?没跑了?|不对|手误|手滑|\d分?(?:还|都)?不够(?=,)"
+    r"|(?:没到|不到|够不上|不止|不值|不给|没给) ?\d{1,3}分?(?=[,。!?]|$)"
+    r"|\d{1,3}分?(?:又|有点|太|嫌|觉得)+(?:高|低|多|少)了?"
+    r"|(?:少|差|低)(?:一|半)(?:颗|分|点|星)都?(?:不行|不干|不给|不答应|不够)"
     r"|\b(?:sorry|oops|mistake|mistyped|wrong (?:button|number|one)|typo|i meant)\b"
 )
+
+
+_ABOUT_THE_NUMBER = re.compile(
+    r"\b(?:if |with |where |when )?(?:\d{1,3}|one|five|ten) (?:is|being|as|=|means?|meaning|was) (?:the )?"
+    r"(?:best|worst|top|bottom|highest|lowest|good|bad|excellent|terrible|perfect|poor|great|max|min)\w*"
+    r"|\d (?:is|seems|feels|sounds|was|would be) (?:(?:a bit|a little|far|way|too|a tad) )+"
+    r"(?:harsh|generous|kind|mean|unfair)\b"
+    r"|\ba (?:very |really )?(?:generous|good|strong|solid|poor|kind|fair|weak|great) (?=\d)"
+    r"|\b\d+ (?:no,? )?(?:wait|hang on|hold on)\b|\bwait,? sorry\b"
+)
+_GIVING = re.compile(r"(?:才|只|就|没|最多|顶多|也就|勉强)?能?(?:给|打|值)(?:了|到|个|你们)?$")
 
 
 def _felt(said: Message, wants: Wants, rating: Rating) -> Felt:
@@ -210,8 +295,13 @@ def _felt(said: Message, wants: Wants, rating: Rating) -> Felt:
 def _rest(text: str, wants: Wants, rating: Rating) -> str:
     if wants.words:
         text = text.replace(wants.words, ",")
+    if rating.answers is not None:
+        text = _SATISFIED.sub(",", text)
+    if rating.is_given:
+        text = _ABOUT_THE_NUMBER.sub(",", text)
     if rating.words and not rating.whole:
-        text = text.replace(rating.words, ",", 1)
+        head, _, tail = text.partition(rating.words)
+        text = f"{_GIVING.sub('', head)},{tail}"
         text = _SAID_SORRY.sub(",", text) if rating.level is None else _SATISFIED.sub(",", text)
     return text
 
@@ -222,7 +312,7 @@ def _laid_out(decision: _Decision, said: Message, question: Question, felt: Felt
     flags = alerts.flags(said.han or said.latin, question)
     urgent = decision.urgent or "emergency" in flags
     intent = Intent.CALLBACK if urgent and decision.intent is not Intent.OPT_OUT else decision.intent
-    doubtful = intent is not Intent.UNCLEAR and decision.confidence < NEEDS_PERSON_BELOW
+    doubtful = decision.confidence < NEEDS_PERSON_BELOW and intent is not Intent.UNCLEAR
     return Reading(
         intent=intent,
         kind=decision.kind,

@@ -36,7 +36,7 @@ def tidy(value: float) -> Number:
 def is_on(scale: Scale, value: float) -> bool:
     """Is this number a possible answer?"""
     low, high = ENDS[scale]
-    return scale is not Scale.TEXT and low <= value <= high
+    return low <= value <= high and scale is not Scale.TEXT
 
 
 def of_level(scale: Scale, level: float) -> Number:
@@ -61,7 +61,7 @@ def of_place(question: Question, place: int) -> Number:
 
 def points_of(scale: Scale, score: float | None) -> int | None:
     """0-100: five-step scales 20 x score, 0-10 and 1-10 10 x score, 0-100 the score, yes/no 100 or 0."""
-    if score is None or scale is Scale.TEXT:
+    if score is None or scale not in _POINTS_PER_STEP:
         return None
     return int(min(100, max(0, score * _POINTS_PER_STEP[scale])))
 

@@ -21,6 +21,9 @@ _MOST_READ = 1_200
 _TOKENS = re.compile(r"[a-z]+|[0-9]+|[!?]|[^\x00-\x7f]")
 _DIGITS = re.compile(r"\d+")
 _BLANKS = re.compile(r"\s+")
+_STOPS = re.compile(r"[,.。!;?，、:~()]+")
+_GAPS = (2, 3, 4)
+_MOST_PAIRED = 300  # pairs cost most, and few replies are longer
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,17 +49,24 @@ _RARITY = (1 << _RARITY_BITS) - 1
 
 
 def pieces(text: str, language: str) -> set[str]:
-    """What the model looks at: runs of 1 to 4 characters (zh); runs of 1 to 3 words and parts of words (en)."""
+    """What the model looks at.
+
+    Chinese: runs of 1 to 4 characters, and pairs a little apart in one clause (不…好).
+    English: runs of 1 to 3 words, and parts of words.
+    """
     text = text[:_MOST_READ]
-    return _runs(text) if language == "zh" else _words_and_parts(text)
+    return _runs_and_pairs(text) if language == "zh" else _words_and_parts(text)
 
 
-def _runs(text: str) -> set[str]:
+def _runs_and_pairs(text: str) -> set[str]:
     text = _DIGITS.sub("0", _BLANKS.sub("", text))
     size = len(text)
     found = set(text)
     for length in (2, 3, 4):
         found.update([text[at : at + length] for at in range(size - length + 1)])
+    for clause in _STOPS.split(text[:_MOST_PAIRED]):
+        for gap in _GAPS:
+            found.update(map("…".join, zip(clause, clause[gap:], strict=False)))
     return found
 
 

@@ -171,6 +171,14 @@ def test_the_first_workdays_of_a_month_skip_its_holidays_and_use_make_up_days():
     assert CHINA.first_workdays(2026, 12, 0) == ()
 
 
+def test_24_1_the_first_monday_of_a_month_is_put_off_by_its_holidays():
+    monday = 0
+    assert CHINA.first_workdays(2027, 1, 1, monday) == (date(2027, 1, 4),)
+    assert CHINA.first_workdays(2026, 10, 1, monday) == (date(2026, 10, 8),)
+    assert CHINA.first_workdays(2026, 12, 2, monday) == (date(2026, 12, 7), date(2026, 12, 8))
+    assert CHINA.first_workdays(2026, 6, 1, monday) == (date(2026, 6, 1),)
+
+
 @pytest.mark.parametrize("year", range(2024, 2036))
 def test_lunar_festivals_agree_with_cnlunar(year: int):
     for name, expected in LUNAR_DAYS.items():

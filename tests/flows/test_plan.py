@@ -1,4 +1,4 @@
-"""What just happened, or which day it is, becomes follow-ups: the dated scenarios of the shipped programs."""
+"""What just happened becomes follow-ups: the dated scenarios of the shipped programs."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,13 +10,11 @@ import pytest
 
 from flows.audience import holds
 from flows.calendar import Calendar
-from flows.decisions import CancelFollowUps, Decision, Group, Missed, PlanFollowUp, Selection, SetClass
+from flows.decisions import CancelFollowUps, Decision, Missed, PlanFollowUp, SetClass
 from flows.events import Customer, Event
-from flows.offsets import parse_offset
-from flows.plan import Anchor, needs_anchor, plan_event, plan_reminders, sample_period, sample_slot, select
-from flows.program import Every, Program, Sample
+from flows.plan import plan_event, plan_reminders
+from flows.program import Program
 from flows.resurvey import plan_resurvey
-from messages.catalog import Purpose
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -98,15 +96,6 @@ def test_2_3_a_registration_that_falls_on_a_sunday_waits_for_monday(auto_repair:
     assert said(decision.slot.expires_at) == "2027-01-04 Mon 00:00"
 
 
-def test_22_3_half_a_year_of_silence_makes_a_customer_lost(retail: Program, china: Calendar) -> None:
-    chosen = chosen_on(retail, "lost", date(2026, 11, 20), china, since=date(2026, 5, 20))
-    assert chosen is not None
-    assert [said(group.slot.due_at) for group in chosen.groups] == ["2026-11-20 Fri 09:00"]
-    assert chosen.groups[0].occasion == "silent:2026-05-20"
-    assert chosen.purpose is Purpose.MARKETING
-    assert retail.flow("lost").set_class == "lost"
-
-
 def test_22_3_nobody_is_lost_twice(retail: Program) -> None:
     audience = retail.flow("lost").audience
     assert holds(audience, {"class": "ordinary"})
@@ -167,139 +156,7 @@ def test_a_stop_event_cancels_what_its_flow_has_planned(auto_repair: Program, ch
     assert decisions[0] == CancelFollowUps("repair_warranty came", ("repair",))
 
 
-# --- Many at once
-
-
-def chosen_on(
-    program: Program,
-    flow: str,
-    today: date,
-    calendar: Calendar,
-    *,
-    since: date | None = None,
-    zone: str = str(SHANGHAI),
-) -> Selection | None:
-    return select(program, program.flow(flow), [Anchor("Asia/Shanghai", since, 1)], today, calendar)
-
-
-def only_group(chosen: Selection | None) -> Group:
-    assert chosen is not None
-    (group,) = chosen.groups
-    return group
-
-
-def test_a_cadence_counts_from_its_nominal_dates_and_not_from_the_days_it_was_moved_to(
-    retail: Program, china: Calendar
-) -> None:
-    """Monthly from 31 August: clipped to 30 September, then the 30th, whatever day it went out (R23, R25)."""
-    nominal, seen = date(2026, 8, 31), []
-    for today in (date(2026, 9, 29), date(2026, 10, 29), date(2026, 11, 28), date(2026, 12, 29)):
-        group = only_group(chosen_on(retail, "care_high_value", today, china, since=nominal))
-        nominal = group.slot.nominal_on
-        seen.append(f"{nominal:%m-%d} {said(group.slot.due_at)}")
-    assert seen == [
-        "09-30 2026-09-30 Wed 09:00",
-        "10-30 2026-10-30 Fri 09:00",
-        "11-30 2026-11-30 Mon 09:00",
-        "12-30 2026-12-30 Wed 09:00",
-    ]
-
-
-def test_a_cadence_that_falls_on_an_off_day_keeps_its_date_for_the_next_one(retail: Program, china: Calendar) -> None:
-    group = only_group(chosen_on(retail, "care_potential", date(2026, 9, 30), china, since=date(2026, 9, 18)))
-    assert (group.slot.nominal_on, said(group.slot.due_at)) == (date(2026, 10, 2), "2026-10-08 Thu 09:00")
-    group = only_group(chosen_on(retail, "care_potential", date(2026, 10, 14), china, since=group.slot.nominal_on))
-    assert group.slot.nominal_on == date(2026, 10, 16)
-
-
-def test_a_cadence_is_planned_no_further_than_the_horizon(retail: Program, china: Calendar) -> None:
-    began = date(2026, 8, 10)
-    assert chosen_on(retail, "care_ordinary", date(2026, 11, 7), china, since=began) is None
-    assert chosen_on(retail, "care_ordinary", date(2026, 11, 8), china, since=began) is not None
-
-
-@pytest.mark.parametrize(
-    ("today", "nominal"),
-    [(date(2026, 7, 3), date(2026, 7, 1)), (date(2026, 7, 30), date(2026, 8, 1)), (date(2026, 7, 15), None)],
-)
-def test_a_cadence_that_stood_still_goes_on_with_one_step_and_sends_nothing_stale(
-    retail: Program, china: Calendar, today: date, nominal: date | None
-) -> None:
-    chosen = chosen_on(retail, "care_high_value", today, china, since=date(2026, 1, 1))
-    assert (only_group(chosen).slot.nominal_on if chosen else None) == nominal
-
-
-def test_a_short_chain_after_a_long_pause_ends(retail: Program, china: Calendar) -> None:
-    flow = retail.flow("care_potential").model_copy(update={"on": Every(every=parse_offset("1d"))})
-    chosen = select(retail, flow, [Anchor("Asia/Shanghai", date(2016, 1, 1), 1)], date(2026, 11, 10), china)
-    assert only_group(chosen).slot.nominal_on == date(2026, 11, 10)
-
-
-def test_a_length_in_hours_may_say_how_late_is_too_late(retail: Program, china: Calendar) -> None:
-    flow = retail.flow("lost").model_copy(update={"valid_for": parse_offset("8h")})
-    since = Anchor("Asia/Shanghai", date(2026, 5, 20), 1)
-    assert only_group(select(retail, flow, [since], date(2026, 11, 20), china)).slot.expires_at == shanghai(
-        "2026-11-20T17:00"
-    )
-    assert select(retail, flow, [since], date(2026, 11, 22), china) is None
-
-
-def test_a_silence_of_long_ago_is_no_news(retail: Program, china: Calendar) -> None:
-    assert chosen_on(retail, "lost", date(2026, 11, 20), china, since=date(2026, 1, 5)) is None
-
-
-def test_a_festival_is_greeted_on_its_day_at_ten_although_it_is_a_holiday(retail: Program, china: Calendar) -> None:
-    group = only_group(chosen_on(retail, "greeting", date(2026, 9, 23), china))
-    assert (group.occasion, said(group.slot.due_at)) == ("festival:mid_autumn:2026", "2026-09-25 Fri 10:00")
-    assert said(group.slot.expires_at) == "2026-09-25 Fri 20:00"
-
-
-def test_a_festival_is_one_occasion_on_whichever_day_it_is_planned(retail: Program, china: Calendar) -> None:
-    days = [date(2026, 9, 22), date(2026, 9, 23), date(2026, 9, 24), date(2026, 9, 25), date(2026, 9, 26)]
-    chosen = [chosen_on(retail, "greeting", day, china) for day in days]
-    assert [one and one.groups for one in chosen] == [None, *[chosen[1] and chosen[1].groups] * 3, None]
-
-
-def test_each_zone_is_greeted_in_its_own_morning(retail: Program, china: Calendar) -> None:
-    anchors = [Anchor("Asia/Shanghai", None, 5), Anchor("America/New_York", None, 2)]
-    chosen = select(retail, retail.flow("greeting"), anchors, date(2026, 9, 25), china)
-    assert chosen is not None
-    local = {group.zone: said(group.slot.due_at, ZoneInfo(group.zone)) for group in chosen.groups}
-    assert set(local.values()) == {"2026-09-25 Fri 10:00"}
-
-
-def test_a_selection_says_what_it_counts_from(retail: Program, auto_repair: Program) -> None:
-    counts = {flow.id: needs_anchor(flow) for flow in (*retail.flows, *auto_repair.flows)}
-    assert counts["lost"] == "activity"
-    assert counts["care_ordinary"] == "class"
-    assert counts["greeting"] == counts["half_year"] == "none"
-    assert counts["purchase"] is counts["purchase_reminder"] is None
-
-
-# --- Samples, reminders, asking again
-
-
-@pytest.mark.parametrize(
-    ("every", "today", "first", "last"),
-    [
-        ("1mo", date(2027, 2, 14), date(2027, 2, 1), date(2027, 2, 28)),
-        ("1q", date(2026, 11, 30), date(2026, 10, 1), date(2026, 12, 31)),
-        ("1hy", date(2027, 6, 30), date(2027, 1, 1), date(2027, 6, 30)),
-        ("1y", date(2027, 6, 30), date(2027, 1, 1), date(2027, 12, 31)),
-    ],
-)
-def test_a_sample_belongs_to_a_calendar_period(every: str, today: date, first: date, last: date) -> None:
-    assert sample_period(parse_offset(every), today) == (first, last)
-
-
-def test_the_half_yearly_sample_goes_out_in_june_and_in_december(auto_repair: Program, china: Calendar) -> None:
-    flow = auto_repair.flow("half_year")
-    assert isinstance(flow.on, Sample)
-    assert flow.on.sample == 10
-    occasion, slot = sample_slot(auto_repair, flow, flow.on, date(2027, 1, 15), china)
-    assert (occasion, said(slot.due_at)) == ("period:2027-01-01", "2027-06-01 Tue 09:00")
-    occasion, slot = sample_slot(auto_repair, flow, flow.on, date(2026, 11, 15), china)
-    assert (occasion, said(slot.due_at)) == ("period:2026-07-01", "2026-12-01 Tue 09:00")
+# --- Reminders, asking again
 
 
 def test_a_silent_survey_is_reminded_once_before_it_closes(retail: Program, china: Calendar) -> None:

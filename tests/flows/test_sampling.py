@@ -1,5 +1,7 @@
 """Random samples that anybody can draw again."""
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -45,17 +47,17 @@ def test_everybody_is_drawn_about_equally_often() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "eligible", "size"),
+    ("share", "eligible", "size"),
     [
         ("30%", 33, 10),
         ("10%", 95, 10),
         ("50%", 40, 20),
         ("30%", 200, 60),
-        ("0.1", 30, 3),
+        ("10%", 30, 3),
         ("100%", 7, 7),
         ("7%", 100, 7),
     ],
 )
-def test_a_rate_of_so_many_is_rounded_up_exactly(rate: str, eligible: int, size: int) -> None:
+def test_a_rate_of_so_many_is_rounded_up_exactly(share: str, eligible: int, size: int) -> None:
     """7 % of 100 is 7, not 8, although floating point says 7.000000000000001."""
-    assert sample_size(rate, eligible) == size
+    assert sample_size(Fraction(share.removesuffix("%")) / 100, eligible) == size

@@ -31,6 +31,7 @@ INTRODUCTION = {
     "ticket": "One entry of the callback queue. It closes only when the customer was asked again, or by a reasoned "
     "override of a manager.",
     "ping": "One notice to one role. Who does not acknowledge it passes it on.",
+    "task": "Something that a person is to do: a call, a visit, a letter. It is done only with every required field.",
 }
 
 

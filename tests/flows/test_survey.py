@@ -1,7 +1,7 @@
 """A reply has been read: what follows? Each intent, the ticket, the second question, the second round."""
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -10,6 +10,7 @@ import pytest
 from flows.calendar import Calendar
 from flows.decisions import (
     AddToTicket,
+    AskLater,
     AskQuestion,
     BookAnswer,
     CancelFollowUps,
@@ -21,6 +22,7 @@ from flows.decisions import (
     KeepComment,
     MoveSurvey,
     NextRound,
+    NoteLate,
     OpenTicket,
     OptIn,
     OptOut,
@@ -175,6 +177,8 @@ def test_the_next_question_follows_a_good_answer(asked_three: Conversation) -> N
 def test_one_reply_fills_several_questions_in_order(asked_three: Conversation) -> None:
     several = Reading(intent=Intent.SCORE, answers=(4, None, None))
     assert [each.question for each in heard(asked_three, several) if isinstance(each, BookAnswer)] == ["goods"]
+    talk = replace(asked_three, answered=("why",))
+    assert said(heard(talk, Reading(intent=Intent.SCORE, answers=(3, 1)))) == ["thanks_neutral"], "the lowest decides"
     several = Reading(intent=Intent.SCORE, answers=(4, 1, None))
     decisions = heard(asked_three, several)
     booked = [(each.question, each.points, each.level) for each in decisions if isinstance(each, BookAnswer)]
@@ -239,13 +243,19 @@ def test_an_unclear_reply_gets_one_clarifying_question_and_then_a_person(asked: 
     assert said(decisions) == ["unclear_to_person"]
 
 
+def test_who_was_handed_over_is_told_so_once(asked: Conversation) -> None:
+    decisions = heard(replace(asked, clarified=1, handed_over=True), UNCLEAR)
+    assert kinds(decisions) == ["HoldForPerson"]
+    assert only(heard(replace(asked, clarified=1, handed_over=True), score(4)), BookAnswer).score == 4
+
+
 def test_an_unclear_free_message_waits_for_a_person_without_a_question(nothing_open: Conversation) -> None:
     decisions = heard(nothing_open, UNCLEAR)
     only(decisions, HoldForPerson)
     assert not any(isinstance(each, Clarify | Say) for each in decisions)
 
 
-@pytest.mark.parametrize("kind", ["greeting", "thanks", "busy"])
+@pytest.mark.parametrize("kind", ["greeting", "thanks"])
 def test_courtesy_is_no_answer_and_asks_for_none(asked: Conversation, kind: str) -> None:
     assert kinds(heard(asked, replace(UNCLEAR, kind=kind))) == ["Ignore"]
 
@@ -334,6 +344,9 @@ def test_an_emergency_is_answered_as_one(asked: Conversation, intent: Intent) ->
 def test_a_question_goes_to_a_person_and_a_call_for_help_to_the_help_text(asked: Conversation) -> None:
     question = heard(asked, Reading(intent=Intent.HELP, kind="question"))
     assert only(question, OpenTicket).kind == "question"
+    assert became(question) == [], "the survey stays open"
+    assert said(question) == ["question_passed_on"]
+    only(heard(asked, Reading(intent=Intent.HELP, because=("help: how much",))), OpenTicket)
     assert kinds(heard(asked, Reading(intent=Intent.HELP))) == ["Say"]
 
 
@@ -411,10 +424,228 @@ def test_a_correction_counts_for_the_question_answered_last(asked: Conversation)
 def test_a_late_answer_is_kept_and_thanked_for_but_opens_nothing_again(asked: Conversation) -> None:
     late = replace(asked, late=True)
     decisions = heard(late, score(5))
-    assert kinds(decisions) == ["BookAnswer", "Say"]
+    assert kinds(decisions) == ["NoteLate", "Say"]
     assert said(decisions) == ["late_thanks"]
-    only(heard(late, score(1)), OpenTicket)
-    assert became(heard(late, UNCLEAR)) == []
+    low = heard(late, score(1))
+    only(low, NoteLate)
+    only(low, OpenTicket)
+    assert became(low) == became(heard(late, UNCLEAR)) == []
+    assert said(heard(late, UNCLEAR)) == []
+
+
+def test_late_words_are_noted_and_read_by_a_person(asked: Conversation) -> None:
+    decisions = heard(replace(asked, late=True), PRAISE)
+    assert kinds(decisions) == ["NoteLate", "HoldForPerson", "Say"]
+    assert said(decisions) == ["late_thanks"]
+
+
+def test_a_late_answer_asks_no_next_question(asked_three: Conversation) -> None:
+    assert kinds(heard(replace(asked_three, late=True), score(5))) == ["NoteLate", "Say"]
+
+
+# --- Corrected within ten minutes
+
+
+@pytest.fixture
+def slip(asked: Conversation) -> Conversation:
+    """A low score has opened a ticket a moment ago; nobody has taken it, and nothing else is in it."""
+    return replace(
+        asked,
+        answered=("overall",),
+        correcting=True,
+        live_ticket=True,
+        own_ticket=True,
+        only_for_score=True,
+        call_before=AT,
+    )
+
+
+def test_a_slip_upwards_closes_the_ticket_that_it_opened_and_says_that_nobody_calls(slip: Conversation) -> None:
+    decisions = heard(slip, score(4), "sorry, 4")
+    assert kinds(decisions) == ["BookAnswer", "CloseTicket", "Say"]
+    assert only(decisions, CloseTicket).because.startswith("the customer corrected the score: 4 on 1-5")
+    assert said(decisions) == ["corrected"]
+    assert only(decisions, Say).variables == {"score_text": "4", "promised_at": None}
+
+
+def test_a_ticket_with_more_in_it_stays_open_and_knows_of_the_correction(slip: Conversation) -> None:
+    decisions = heard(replace(slip, only_for_score=False), score(4), "sorry, 4")
+    assert kinds(decisions) == ["BookAnswer", "AddToTicket", "Say"]
+    assert only(decisions, Say).variables["promised_at"] == AT
+
+
+def test_a_correction_among_low_scores_joins_the_ticket(slip: Conversation) -> None:
+    decisions = heard(slip, score(1), "sorry, 1")
+    only(decisions, AddToTicket)
+    assert "CloseTicket" not in kinds(decisions)
+
+
+def test_a_correction_does_not_touch_the_ticket_of_something_else(slip: Conversation) -> None:
+    decisions = heard(replace(slip, own_ticket=False, only_for_score=False), score(4), "sorry, 4")
+    assert kinds(decisions) == ["BookAnswer", "Say"]
+    assert said(decisions) == ["thanks_satisfied"]
+
+
+def test_a_complaint_beside_the_correction_keeps_the_ticket(slip: Conversation) -> None:
+    decisions = heard(slip, score(4, category=Category.COMPLAINT), "sorry, 4, but the box was broken")
+    only(decisions, AddToTicket)
+    assert "CloseTicket" not in kinds(decisions)
+
+
+def test_one_number_for_several_answers_corrects_none_of_them(asked_three: Conversation) -> None:
+    talk = replace(asked_three, answered=("goods", "again"), correcting=True, corrects=("goods", "again"))
+    assert kinds(heard(talk, score(4), "sorry, 4")) == ["HoldForPerson"]
+    several = Reading(intent=Intent.SCORE, answers=(4, 1))
+    booked = [each.question for each in heard(talk, several) if isinstance(each, BookAnswer)]
+    assert booked == ["goods", "again"]
+
+
+# --- Words after the answer
+
+
+@pytest.fixture
+def answered(asked: Conversation) -> Conversation:
+    """The survey was answered an hour ago, and its closing date has not come."""
+    return replace(asked, answered=("overall",), over=True)
+
+
+def test_words_after_the_answer_are_kept_beside_it(answered: Conversation) -> None:
+    decisions = heard(answered, PRAISE)
+    assert kinds(decisions) == ["KeepComment", "Say"]
+
+
+def test_a_complaint_after_the_answer_opens_a_ticket(answered: Conversation) -> None:
+    decisions = heard(answered, COMPLAINT)
+    only(decisions, KeepComment)
+    only(decisions, OpenTicket)
+    assert became(decisions) == []
+
+
+def test_a_score_after_the_answer_is_no_answer(answered: Conversation) -> None:
+    assert kinds(heard(answered, score(4))) == ["HoldForPerson"]
+
+
+def test_a_low_score_after_the_answer_reaches_a_person(answered: Conversation) -> None:
+    decisions = heard(answered, score(2))
+    assert "BookAnswer" not in kinds(decisions)
+    assert only(decisions, OpenTicket).kind == "low_score"
+
+
+# --- No time now
+
+
+def busy(talk: Conversation, text: str, at: datetime = AT) -> list[Decision]:
+    return hear(talk, replace(UNCLEAR, kind="busy", because=("busy",)), text, at, Calendar())
+
+
+@pytest.fixture
+def in_time(asked: Conversation) -> Conversation:
+    """The purchase survey closes in twelve days."""
+    return replace(asked, closes_at=AT + timedelta(days=12))
+
+
+def local(instant: datetime) -> str:
+    return f"{instant.astimezone(SHANGHAI):%m-%d %H:%M}"
+
+
+@pytest.mark.parametrize(
+    ("text", "due", "told"),
+    [
+        ("改天再说", "10-09 09:00", False),
+        ("busy", "10-09 09:00", False),
+        ("明天下午再说", "10-09 14:00", True),
+        ("晚上八点前再问我", "10-09 09:00", False),
+        ("I am driving, ask me after 6pm", "10-08 18:00", True),
+        ("周日上午十点再问吧", "10-11 10:00", True),
+        ("in a meeting, ask me on sunday", "10-12 09:00", False),
+        ("晚上十点再说", "10-09 09:00", False),
+    ],
+)
+def test_who_has_no_time_is_asked_once_more(in_time: Conversation, text: str, due: str, told: bool) -> None:
+    decisions = busy(in_time, text)
+    later = only(decisions, AskLater)
+    assert kinds(decisions) == ["AskLater"]
+    assert (local(later.slot.due_at), later.told) == (due, told)
+    assert later.slot.expires_at == in_time.closes_at
+
+
+def test_a_time_outside_the_windows_is_a_soft_override(in_time: Conversation) -> None:
+    assert "soft override" in only(busy(in_time, "下班后再说"), AskLater).because
+    assert "soft override" not in only(busy(in_time, "明天下午再说"), AskLater).because
+
+
+def test_nobody_is_asked_again_after_the_closing_date(in_time: Conversation) -> None:
+    assert kinds(busy(replace(in_time, closes_at=AT + timedelta(hours=3)), "改天再说")) == ["Ignore"]
+
+
+@pytest.mark.parametrize("state", [{"handed_over": True}, {"correcting": True}, {"over": True}, {"late": True}])
+def test_busy_is_a_promise_only_while_the_survey_waits(in_time: Conversation, state: dict[str, bool]) -> None:
+    assert kinds(busy(replace(in_time, **state), "改天再说")) == ["Ignore"]
+
+
+def test_busy_people_with_a_ticket_say_when_to_call(in_time: Conversation) -> None:
+    decisions = busy(replace(in_time, live_ticket=True), "在开会，下午三点吧")
+    assert local(only(decisions, AddToTicket).wished_at or AT) == "10-08 15:00"
+    assert said(decisions) == ["callback_at"]
+
+
+# --- The time of a call
+
+
+CALL = Reading(intent=Intent.CALLBACK)
+
+
+@pytest.mark.parametrize(
+    ("text", "wished"),
+    [
+        ("call me at 5", "10-08 17:00"),
+        ("下午三点给我打电话", "10-08 15:00"),
+        ("call me after 6pm", "10-08 18:00"),
+        ("明天上午回电", "10-09 09:00"),
+    ],
+)
+def test_a_call_at_a_named_time_stands_on_the_ticket(asked: Conversation, text: str, wished: str) -> None:
+    decisions = heard(asked, CALL, text)
+    ticket = only(decisions, OpenTicket)
+    assert ticket.wished_at is not None
+    assert local(ticket.wished_at) == wished
+    assert ticket.because == f"asks to be called at 2026-{wished}"
+    assert (f"wished time {wished}", "service") in [(ping.step, ping.role) for ping in ticket.pings]
+    assert said(decisions) == ["callback_at"]
+    assert only(decisions, Say).variables["promised_at"] == ticket.wished_at
+
+
+@pytest.mark.parametrize("text", ["给我打电话", "call me at 11pm", "call me"])
+def test_a_call_without_a_time_that_can_be_kept_is_promised_as_ever(asked: Conversation, text: str) -> None:
+    decisions = heard(asked, CALL, text)
+    assert only(decisions, OpenTicket).wished_at is None
+    assert said(decisions) == ["callback_promised"]
+
+
+def test_a_wish_later_than_the_promise_moves_the_promise(asked: Conversation) -> None:
+    ticket = only(heard(asked, CALL, "下周五下午三点回电"), OpenTicket)
+    assert ticket.wished_at is not None
+    assert local(ticket.wished_at) == "10-16 15:00"
+    assert ticket.due_at >= ticket.wished_at
+    assert ticket.call_before >= ticket.wished_at
+    assert max(ping.due_at for ping in ticket.pings) > ticket.wished_at
+
+
+def test_call_me_before_five_shortens_the_promise(asked: Conversation) -> None:
+    ticket = only(heard(asked, CALL, "call me before 5"), OpenTicket)
+    assert ticket.wished_at is None
+    assert local(ticket.call_before) == "10-08 17:00"
+
+
+def test_an_emergency_waits_for_no_hour(asked: Conversation) -> None:
+    ticket = only(heard(asked, replace(CALL, urgent=True), "gas leak, call me at 5"), OpenTicket)
+    assert ticket.wished_at is None
+
+
+def test_a_time_for_an_open_ticket_is_noted_and_confirmed(asked: Conversation) -> None:
+    decisions = heard(replace(asked, live_ticket=True), CALL, "call me at 5")
+    assert local(only(decisions, AddToTicket).wished_at or AT) == "10-08 17:00"
+    assert said(decisions) == ["callback_at"]
 
 
 # --- Words that a hospital watches for

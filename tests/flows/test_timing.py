@@ -22,7 +22,16 @@ from flows.promises import (
     staff_deadline,
 )
 from flows.recurrence import Season, next_nominal, recurrences, seasonal_due
-from flows.timing import LATE, NO_PERMITTED_DAY, SOFT_OVERRIDE, Slot, place_day, place_instant, place_same_day
+from flows.timing import (
+    LATE,
+    NO_PERMITTED_DAY,
+    ON_OFF_DAY,
+    SOFT_OVERRIDE,
+    Slot,
+    place_day,
+    place_instant,
+    place_same_day,
+)
 from flows.windows import (
     OffDay,
     Permits,
@@ -291,7 +300,7 @@ def test_a_waiting_step_says_what_it_waits_for():
 @pytest.mark.parametrize(
     ("event", "due", "reasons"),
     [
-        pytest.param("2026-10-05 10:20", "2026-10-05 Mon 15:30", (), id="6.1 next window of a holiday"),
+        pytest.param("2026-10-05 10:20", "2026-10-05 Mon 15:30", (ON_OFF_DAY,), id="6.1 next window of a holiday"),
         pytest.param("2026-11-20 16:40", "2026-11-20 Fri 18:40", (SOFT_OVERRIDE,), id="6.1 two hours later"),
         pytest.param("2026-11-20 19:30", "2026-11-20 Fri 19:35", (SOFT_OVERRIDE,), id="6.1 five minutes later"),
         pytest.param("2026-11-20 20:10", "2026-11-21 Sat 10:00", (LATE,), id="6.1 after the hard hours"),

@@ -52,6 +52,7 @@ def test_simulated_time_does_every_kind_of_work_and_ends_idle(story: Story) -> N
     story.customer("c2", "+8613900000002")
     story.purchase("c2")
     story.fail("lose_after", "+8613900000002")
+    story.task("c2")
 
     # when two months go by, and the first customer is unhappy
     asyncio.run(advance(story.runtime, story.clock, shanghai("2026-11-09 10:00"), work))

@@ -12,12 +12,14 @@ from bot.channels.contract import Received
 from bot.channels.simulator import Fault, Simulator
 from bot.clock import SimulatedClock
 from bot.jobs.simulated import advance, work_until_idle
-from bot.journey import callbacks, enrolment, inbox, intake
+from bot.journey import callbacks, enrolment, inbox, intake, tasks
 from bot.journey.enrolment import CustomerIn, Result
 from bot.journey.intake import EventIn
+from bot.journey.subject import Subject
 from bot.runtime import Runtime
-from bot.store import staff, surveys, tickets, trail
+from bot.store import customers, staff, surveys, tickets, trail
 from bot.store.tables import CustomerRow, FollowUpRow, MessageRow, StaffRow, SurveyRow, TicketRow, TrailRow
+from flows.actions import TaskAction
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 PHONE = "+8613900000001"
@@ -83,6 +85,20 @@ class Story:
             address = phone or f"+861380000{1000 + len(staff.everybody(session))}"
             row = StaffRow(name=name, roles=list(roles), language=language, address=address)
             return staff.add(session, row).id
+
+    def task(self, customer: str = "c1", **known: Any) -> int:
+        """A task about a customer, called for today; its id."""
+        action = TaskAction.model_validate({"kind": "call", "name": {"en": "Call"}, "role": "service", **known})
+        in_force = self.runtime.shelf.in_force[-1]
+        with self.runtime.db.write() as session:
+            row = customers.get(session, customers.by_keys(session, "test", [customer])[customer])
+            assert row is not None
+            enrolment = customers.enrolment(session, row.id, in_force.program.id)
+            subject = Subject(self.runtime, in_force, row, enrolment, self.clock.now())
+            about = tasks.For(f"test:{customer}", "asked for by hand", self.clock.now().astimezone(SHANGHAI).date())
+            task_id = tasks.open_for(session, subject, about, action)
+        assert task_id is not None
+        return task_id
 
     def claim(self, staff_id: int, ticket_id: int = 0) -> None:
         callbacks.claim(self.runtime, ticket_id or self.ticket().id, staff_id)

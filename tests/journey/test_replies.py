@@ -200,21 +200,41 @@ def test_what_comes_later_than_ten_minutes_is_a_free_message(asked: Story) -> No
     assert asked.scores() == [5.0]
 
 
-def test_a_late_reply_is_a_free_message(asked: Story) -> None:
+def test_a_late_score_is_noted_thanked_for_and_counts_nowhere(asked: Story) -> None:
     # when the survey has closed after fourteen days
     asked.live_until("2026-11-23 09:00")
     assert asked.survey().state == "lapsed"
     asked.reply("4")
 
-    # then the score is not booked, and a person may read it
+    # then the score stands in the trail and beside the reply, and in no answer
     assert asked.rows(AnswerRow) == []
     assert asked.survey().state == "lapsed"
+    assert asked.follow_up("purchase").state == "sent"
+    assert [line.data["score"] for line in asked.trail("late")] == [4]
+    assert asked.rows(InboundRow)[-1].survey_id == asked.survey().id
+    assert "已经结束" in asked.texts()[-1]
+
+
+def test_a_low_late_score_reaches_a_person_all_the_same(asked: Story) -> None:
+    asked.live_until("2026-11-23 09:00")
+    asked.reply("1")
+    assert asked.rows(AnswerRow) == []
+    assert asked.ticket().kind == "low_score"
+    assert "抱歉" in asked.texts()[-1]
+
+
+def test_what_comes_much_later_is_a_free_message(asked: Story) -> None:
+    asked.live_until("2026-12-08 09:00")
+    texts = len(asked.texts())
+    asked.reply("4")
+    assert asked.trail("late") == []
     assert asked.states(InboundRow) == ["person"]
+    assert len(asked.texts()) == texts
 
 
 def test_an_unclear_reply_gets_one_question_and_then_a_person(asked: Story) -> None:
     # when the customer says something that means nothing
-    asked.reply("嗯哼就那样呗啦")
+    asked.reply("嗯啊那个啥")
     assert "请教" in asked.texts()[-1]
     assert asked.survey().state == "open"
 
@@ -226,12 +246,12 @@ def test_an_unclear_reply_gets_one_question_and_then_a_person(asked: Story) -> N
     assert asked.survey().state == "needs_person"
     assert asked.states(InboundRow) == ["read", "person"]
     asked.reply("哈")
-    assert len(asked.texts()) <= texts + 1
+    assert len(asked.texts()) == texts
     assert asked.rows(AnswerRow) == []
 
 
 def test_a_clear_word_after_the_question_is_booked(asked: Story) -> None:
-    asked.reply("嗯哼就那样呗啦")
+    asked.reply("嗯啊那个啥")
     asked.reply("4")
     assert asked.scores() == [4.0]
     assert asked.survey().state == "answered"
@@ -445,7 +465,7 @@ def test_the_page_answers_nobody_who_has_no_address_left(asked: Story) -> None:
 @pytest.fixture
 def unclear(asked: Story) -> Story:
     """Two unclear replies: the second waits for a person."""
-    asked.reply("嗯哼就那样呗啦")
+    asked.reply("嗯啊那个啥")
     asked.reply("哼")
     return asked
 

@@ -1,5 +1,7 @@
-"""Every dated scenario under scenarios/ is lived through by the product's own code, on both databases."""
+"""Every dated scenario under scenarios/ is lived through by the product's own code, on SQLite; of each pack the first
+two also on PostgreSQL."""
 
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,18 @@ from bot.config import Settings
 from bot.rehearsal import read_scenario, rehearse
 
 FILES = sorted((Path(__file__).parent / "scenarios").glob("*.yaml"))
+PACKS = groupby(FILES, lambda file: file.stem.partition("_")[0])
+CASES = [
+    *(pytest.param(file, "sqlite", id=f"{file.stem}-sqlite") for file in FILES),
+    *(
+        pytest.param(file, "postgres", id=f"{file.stem}-postgres", marks=pytest.mark.postgres)
+        for _, files in PACKS
+        for file in list(files)[:2]
+    ),
+]
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize(("file", "database_url"), CASES, indirect=["database_url"])
 def test_the_scenario_comes_out_as_expected(file: Path, database_url: str, settings: Settings) -> None:
     scenario, texts = read_scenario(file)
     outcome = rehearse(scenario, texts, settings, url=database_url)

@@ -4,21 +4,27 @@ import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Any
 
 import pytest
 import typer.main
-from pydantic import SecretStr, TypeAdapter
+from jsonschema import Draft202012Validator
+from pydantic import SecretStr, create_model
 
 from bot import cli, shelf
 from bot.config import Settings
 from bot.files.mapping import read_mapping
 from bot.rehearsal import read_scenario, rehearse
+from flows import actions, triggers
 from flows import program as language
-from flows.load import read_yaml
-from flows.program import Part
+from flows.errors import ProgramError
+from flows.fields import Part
+from flows.load import load_program, shipped_program_ids, shipped_program_text, warnings_of
+from flows.schema import program_schema, schema_text
+from flows.source import read_yaml
 from messages.catalog import check_template, parse_template, shipped
 from messages.render import VARIABLES
 
@@ -38,6 +44,7 @@ def _generator() -> ModuleType:
 
 
 GENERATE = _generator()
+SCHEMA = Draft202012Validator(program_schema())
 
 
 def blocks(page: Path, kind: str) -> list[str]:
@@ -59,24 +66,67 @@ def test_the_table_of_variables_is_up_to_date() -> None:
     assert set(GENERATE.KNOWN) == set(VARIABLES)
 
 
+def test_the_schema_for_editors_is_up_to_date() -> None:
+    assert GENERATE.SCHEMA.read_text(encoding="utf-8") == schema_text(), "run python docs/generate.py"
+
+
+@pytest.mark.parametrize("program", shipped_program_ids())
+def test_every_shipped_program_fits_the_schema(program: str) -> None:
+    data = read_yaml(shipped_program_text(program), program).data
+    assert [error.message for error in SCHEMA.iter_errors(data)] == []
+
+
+@pytest.mark.parametrize("model", [model for model, _, _ in GENERATE.SECTIONS], ids=lambda model: model.__name__)
+def test_every_example_of_the_reference_fits_the_schema(model: type[Part]) -> None:
+    of_model = SCHEMA if model is language.Program else SCHEMA.evolve(schema=_schema_of(model))
+    told = {name: f"{name}: {text}" for name, text in GENERATE.EXAMPLES[model.__name__].items()}
+    written = {name: read_yaml(text, "example").data[name] for name, text in told.items()}
+    assert [error.message for error in of_model.iter_errors(written)] == []
+
+
+def _schema_of(model: type[Part]) -> dict[str, Any]:
+    """One part of a program; the whole schema stands beside it, since parts refer to each other."""
+    whole = program_schema()
+    return {"$ref": f"#/$defs/{model.__name__}", "$defs": whole["$defs"]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("ladder:", "leader:"),
+        ("closes_after: 14d", "closes_after: 14"),
+        ("scale: 1-5", "scale: 1-6"),
+        ("on: {event: purchase", "on: {evnt: purchase"),
+        ("off_days: {weekend: defer", "off_days: {weekend: wait"),
+    ],
+)
+def test_the_schema_sees_a_slip(before: str, after: str) -> None:
+    text = shipped_program_text("retail_aftersales")
+    assert before in text
+    assert not SCHEMA.is_valid(read_yaml(text.replace(before, after, 1), "slip").data)
+
+
 def test_every_part_of_a_program_has_its_section() -> None:
-    parts = {each for each in vars(language).values() if isinstance(each, type) and issubclass(each, Part)} - {Part}
-    assert parts == {model for model, _, _ in GENERATE.SECTIONS}
+    named = [each for module in (language, triggers, actions) for each in vars(module).values()]
+    parts = {each for each in named if isinstance(each, type) and issubclass(each, Part)}
+    kinds = {Part, triggers.Again, triggers.Drawn}  # they only hold what several triggers share
+    assert parts - kinds == {model for model, _, _ in GENERATE.SECTIONS}
 
 
 @pytest.mark.parametrize("model", [model for model, _, _ in GENERATE.SECTIONS], ids=lambda model: model.__name__)
 def test_every_example_of_the_reference_can_be_written_so(model: type[Part]) -> None:
     examples = GENERATE.EXAMPLES[model.__name__]
-    assert set(examples) == set(model.model_fields)
+    assert set(examples) == {name for name, _, _ in GENERATE.fields_of(model)}
     for name, field, hint in GENERATE.fields_of(model):
         value = read_yaml(f"{name}: {examples[name]}", "example").data[name]
-        TypeAdapter(Annotated[hint, field]).validate_python(value)
+        create_model("One", field=(hint, field)).model_validate({field.alias or "field": value})
 
 
 def test_a_field_is_explained_once() -> None:
     """What the model says itself is not said again in the generator."""
     models = {model.__name__: model for model, _, _ in GENERATE.SECTIONS}
-    said_twice = [key for key in GENERATE.MEANINGS if models[key[0]].model_fields[key[1]].description]
+    fields = {(title, name): field for title, model in models.items() for name, field, _ in GENERATE.fields_of(model)}
+    said_twice = [key for key in GENERATE.MEANINGS if fields[key].description]
     assert said_twice == []
 
 
@@ -120,7 +170,7 @@ def commands(page: Path) -> Iterator[tuple[str, bool]]:
 def _check(said: str, *, whole: bool) -> str | None:
     """What is wrong with a command, or None."""
     command: Any = typer.main.get_command(cli.app)
-    words = shlex.split(said.replace("...", ""))
+    words = shlex.split(said.partition(" > ")[0].replace("...", ""))
     while hasattr(command, "commands") and words:
         name = words.pop(0)
         if name not in command.commands:
@@ -222,6 +272,19 @@ def test_the_first_program_works_as_told(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "coffee_club.scenario.yaml").write_text(scenario, encoding="utf-8")
     outcome = rehearse(*read_scenario(tmp_path / "coffee_club.scenario.yaml"), Settings(_env_file=None))
     assert outcome.unmet == ()
+
+
+def test_the_faults_of_the_first_program_read_as_told() -> None:
+    page = DOCS / "your-first-program.md"
+    text = blocks(page, "yaml")[0]
+    told = blocks(page, "")
+    with pytest.raises(ProgramError) as caught:
+        load_program(text.replace("after: 1d\n", "after: one day\n"), "coffee_club.yaml")
+    assert f"{caught.value}\n" in told
+    low, high = "    - {at: 0%, role: host}\n", "    - {at: 100%, role: manager}\n"
+    (doubt,) = warnings_of(text.replace(low + high, high + low), "coffee_club.yaml", date(2026, 1, 1), ["sms"])
+    assert f"warning {doubt}\n" in told
+    assert warnings_of(text, "coffee_club.yaml", date(2026, 1, 1), ["sms"]) == ()
 
 
 def test_the_example_of_a_rehearsal_works(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from bot.journey.subject import facts_of
 from bot.store.audiences import condition
 from bot.store.db import Database
 from bot.store.rows import table_of
-from bot.store.tables import CustomerRow, EnrolmentRow
+from bot.store.tables import CustomerRow, EnrolmentRow, EventRow
 from flows.audience import All, AnyOf, Compare, Holds, Not, Predicate, Within, holds, parse_predicate
 from tests.store.conftest import NOW
 
@@ -137,3 +137,35 @@ def test_audiences_as_programs_write_them_choose_the_same(
     in_python, in_sql = chooses(given_people, parse_predicate(audience))
     assert in_sql == in_python
     assert 0 < len(in_python) < 4
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(person=people, data=attributes, predicate=predicates)
+@example({**ANYBODY, "attributes": {"city": "a"}}, {"city": None}, Compare("city", "==", "a"))
+@example({**ANYBODY, "attributes": {"city": "a"}}, {"city": "b"}, Not(Compare("city", "==", "a")))
+def test_the_data_of_an_event_win_over_attributes_in_sql_as_in_python(
+    db: Database, person: dict[str, Any], data: dict[str, Any], predicate: Predicate
+) -> None:
+    customer, enrolment, event = table_of(CustomerRow), table_of(EnrolmentRow), table_of(EventRow)
+    with db.write() as session:
+        for table in ("event", "enrolment", "customer"):
+            session.execute(text(f"DELETE FROM {table}"))
+        row = CustomerRow(attributes=person["attributes"], created_at=NOW)
+        session.add(row)
+        session.flush()
+        enrolled = EnrolmentRow(
+            customer_id=row.id,
+            program_id="p",
+            class_=person["class"],
+            activity_on=person["on"],
+            activity_count=person["count"],
+            activity_total=person["total"],
+        )
+        session.add(enrolled)
+        session.add(EventRow(type="e", customer_id=row.id, occurred_at=NOW, received_at=NOW, data=data))
+        session.flush()
+        meant = condition(session.get_bind().dialect.name, predicate, literal(TODAY, Date), event.c.data)
+        joined = customer.join(enrolment, enrolment.c.customer_id == customer.c.id)
+        joined = joined.join(event, event.c.customer_id == customer.c.id)
+        found = session.execute(select(customer.c.id).select_from(joined).where(meant)).first()
+        assert (found is not None) == holds(predicate, facts_of(row, enrolled).facts(TODAY, data))

@@ -10,7 +10,7 @@ from sqlmodel import Session, SQLModel
 import bot.store.tables  # noqa: F401 - fills the metadata
 from bot.journey import callbacks, lapses, outreach
 from bot.runtime import Runtime
-from bot.store import agenda, follow_ups, inbound, messages, surveys, tickets
+from bot.store import agenda, follow_ups, inbound, messages, quotas, surveys, tasks, tickets
 from bot.store.db import Database
 
 NOW = datetime(2026, 9, 28, tzinfo=UTC)
@@ -23,6 +23,9 @@ DUE = {
     "survey_open": lambda session: surveys.lapsed(session, NOW, 10),
     "inbound_unread": lambda session: inbound.unread_ids(session, 10),
     "ping_due": lambda session: tickets.due_pings(session, NOW, 10),
+    "task_open": lambda session: tasks.listed(session),
+    "task_missing": lambda session: tasks.missing(session, NOW, 10),
+    "quota_check_due": lambda session: quotas.due(session, NOW, 10),
     "ping_silent": lambda session: tickets.silent_pings(session, NOW, 10),
 }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.web.club import PROGRAM, found_club
 from tests.web.house import House, Serve, empty_database, serving
 
 
@@ -25,6 +26,12 @@ def serve(tmp_path: Path, empty_house: Path) -> Iterator[Serve]:
 def house(serve: Serve) -> House:
     """A house with two customers, two members of staff, and a purchase of this morning."""
     return serve()
+
+
+@pytest.fixture
+def club(serve: Serve) -> House:
+    """A house with two open tasks, and a customer whom staff visit."""
+    return found_club(serve(program=PROGRAM))
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from bot.jobs.simulated import advance
 from bot.journey.enrolment import CustomerIn, accept_customers
 from bot.journey.intake import EventIn, accept_events
 from bot.runtime import Runtime
-from bot.shelf import stock
+from bot.shelf import stock, stock_texts
 from bot.store import staff
 from bot.store.db import Database
 from bot.store.migrate import migrate
@@ -111,7 +111,7 @@ def serving(folder: Path, empty: Path) -> Iterator[Serve]:
     """A function that starts houses; all are closed at the end."""
     servers: list[tuple[uvicorn.Server, threading.Thread, Database]] = []
 
-    def start(*, town: bool = True, people: bool = True, **given: Any) -> House:
+    def start(*, town: bool = True, people: bool = True, program: str = "", **given: Any) -> House:
         secret = {name: SecretStr(given.pop(name)) for name in SECRETS if name in given}
         defaults = {name: field.default for name, field in Settings.model_fields.items()}
         listening = socket.create_server(("127.0.0.1", 0))
@@ -121,7 +121,8 @@ def serving(folder: Path, empty: Path) -> Iterator[Serve]:
         clock = SimulatedClock(START)
         file = shutil.copy(empty, folder / f"house{len(servers)}.sqlite")
         db = Database(f"sqlite:///{file}")
-        runtime = simulated_runtime(settings, db, clock, PROGRAMS, seed=1)
+        own_programs = stock_texts(db, {"own.yaml": program}, START) if program else ()
+        runtime = simulated_runtime(settings, db, clock, (*PROGRAMS, *own_programs), seed=1)
         runtime.shelf.refresh()
         if people:
             settle(runtime)

@@ -16,7 +16,18 @@ from bot.web.access import Gate, Limit, local_path
 from bot.web.server import MODULES
 from tests.web.house import LI, House, Serve, fields_of
 
-PAGES = ("/", "/phones", f"/phone/{LI}", "/queue", "/customers", "/customer/1", "/forecast", "/town/figures")
+PAGES = (
+    "/",
+    "/phones",
+    f"/phone/{LI}",
+    "/queue",
+    "/tasks",
+    "/tasks/list",
+    "/customers",
+    "/customer/1",
+    "/forecast",
+    "/town/figures",
+)
 
 
 class Wristwatch:

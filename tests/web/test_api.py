@@ -7,12 +7,17 @@ from typing import Any
 import httpx
 import pytest
 
+from bot.shelf import stock_texts
+from bot.store import contacts
 from bot.web.api import ROWS
+from flows.load import shipped_program_text
 from tests.web.house import LI, TOKEN, House, Serve
 
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 NEW = {"source": "crm", "id": "c1", "name": "陈静", "phone": "13900000077", "programs": ["retail_aftersales"]}
 BOUGHT = {"id": "e1", "type": "purchase", "customer": LI, "at": "2026-09-21T10:00:00+08:00", "data": {"item": "伞"}}
+
+CALLED = {"id": "k1", "kind": "call", "customer": LI, "at": "2026-09-20T10:00:00+08:00"}
 
 
 @pytest.fixture
@@ -68,6 +73,33 @@ def test_a_list_may_mix_sources_and_keeps_its_order(api: httpx.Client) -> None:
     assert answer.json()["counts"] == {"new": 6}
 
 
+def test_a_contact_is_kept_once_and_says_why_it_does_not_count(api: httpx.Client, house: House) -> None:
+    # given a program in force that knows visits, which somebody has to sign
+    visits = "contacts: {visit: {name: {zh: 拜访}, fields: {signed_by: text}, required: [signed_by]}}"
+    text = f"{shipped_program_text('retail_aftersales')}\n{visits}\n"
+    stock_texts(house.runtime.db, {"retail_aftersales.yaml": text}, house.clock.now())
+    signed = {
+        "id": "v1",
+        "kind": "visit",
+        "customer": LI,
+        "at": "2026-09-20T10:00:00+08:00",
+        "data": {"signed_by": "王"},
+    }
+
+    # when visits are told, one of them without its signature, one of a day that has not come
+    rows = [signed, signed | {"id": "v2", "data": {}}, signed | {"id": "v3", "at": "2026-10-20T10:00:00+08:00"}]
+    answer = api.post("/api/contacts", json=rows)
+    again = api.post("/api/contacts", json=signed | {"next_on": None})
+
+    # then two are kept, and the second says what it lacks
+    assert (answer.status_code, verdicts(answer)) == (207, ["new", "new", "refused"])
+    assert [fault["field"] for fault in faults(answer)] == ["data.signed_by", "at"]
+    assert verdicts(again) == ["known"]
+    with house.runtime.db.read() as session:
+        kept = contacts.known(session, "api", ["v1", "v2", "v3"])
+    assert {key: row.counts for key, row in kept.items()} == {"v1": True, "v2": False}
+
+
 # ----- what is refused
 
 
@@ -116,6 +148,10 @@ BAD_ROWS: list[tuple[str, Any, str]] = [
     ("events", BOUGHT | {"data": {"bad \ud800": 1}}, "data"),
     ("events", BOUGHT | {"data": {"item": "x" * 4001}}, "data.item"),
     ("events", BOUGHT | {"source": "s" * 65}, "source"),
+    ("contacts", CALLED, "kind"),
+    ("contacts", CALLED | {"next_on": 20261210}, "next_on"),
+    ("contacts", CALLED | {"next_on": "soon-to-be"}, "next_on"),
+    ("contacts", CALLED | {"data": {"item": ["a"]}}, "data"),
     ("events", {key: value for key, value in BOUGHT.items() if key != "at"}, "at"),
 ]
 

@@ -197,6 +197,52 @@ def test_a_survey_is_answered_by_taps(walk: Walk, house: House) -> None:
     walk.sees("壶嘴很好用")
 
 
+@pytest.mark.parametrize(("name", "screen"), [("narrow", NARROW), ("wide", WIDE)], ids=["390", "1440"])
+def test_a_task_is_recorded_by_taps(browser: Any, club: House, name: str, screen: dict[str, Any]) -> None:
+    walk = Walk(browser, club, screen, f"task-{name}")
+
+    # whoever opens the list sees both tasks, and that the menu fits
+    walk.open("/")
+    walk.tap('.tabs a[href="/tasks"]')
+    walk.sees("Visit them", ".call")
+    menu = walk.page.locator(".tabs").bounding_box()
+    for box in (tab.bounding_box() for tab in walk.page.locator(".tabs a").all()):
+        assert menu["x"] <= box["x"]
+        assert box["x"] + box["width"] <= min(menu["x"] + menu["width"], walk.width) + 0.5
+    walk.tap('.me button:has-text("Lin")')
+    walk.sees("Lin", '.me button[aria-pressed="true"]')
+    walk.look("tasks")
+
+    # she opens hers, is asked for what it needs, and records it
+    walk.tap('.call a:has-text("Record it")')
+    walk.write('textarea[name="data.signed_by"]', "何工")
+    walk.page.locator('select[name="data.content"]').select_option("yes")
+    walk.look("task")
+    walk.tap('.acts button:has-text("It is done")')
+    walk.sees("Write a letter", ".call:only-child")
+    walk.look("tasks-left")
+
+    # the other one is let go
+    walk.tap('.call a:has-text("Record it")')
+    walk.tap('.acts summary:has-text("Let it go")')
+    walk.write('input[name="reason"]', "they came back")
+    walk.tap('.acts button:has-text("Let it go")')
+    walk.sees("Nothing is left to do.")
+    walk.tap('.choices a:has-text("Let go")')
+    walk.sees("they came back", ".call")
+
+    # and the visit stands among the customer's contacts, where the next is agreed
+    walk.tap('.call a[href="/customer/3"]')
+    walk.sees("Visit", "#contacts")
+    walk.tap('#contacts summary:has-text("Agree the next date")')
+    walk.write('input[name="on"]', "2026-11-02")
+    walk.write('#contacts input[name="reason"]', "they are away")
+    walk.look("contacts")
+    walk.tap('#contacts button:has-text("Agree the next date")')
+    walk.sees("they are away (Lin)", ".trail")
+    walk.close()
+
+
 def answers_five(walk: Walk) -> None:
     """Li taps 5 in another window."""
     other = walk.context.new_page()
@@ -237,6 +283,7 @@ def test_the_page_speaks_chinese_and_goes_dark(browser: Any, house: House) -> No
             (phone(LI), "phone"),
             ("/phones", "phones"),
             ("/queue", "queue"),
+            ("/tasks", "tasks"),
             ("/customers", "customers"),
             ("/customer/1", "customer"),
             ("/forecast", "forecast"),

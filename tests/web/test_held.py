@@ -13,7 +13,7 @@ from bot.store.tables import MessageRow, TrailRow
 from tests.web.house import LI, House, fields_of
 
 SUN_LI, ZHOU_WEI = 1, 2
-PAGES = ("/", "/phones", "/queue", "/customers", "/customer/1", "/forecast")
+PAGES = ("/", "/phones", "/queue", "/tasks", "/customers", "/customer/1", "/forecast")
 
 
 class Visitor:

@@ -86,7 +86,7 @@ def test_real_time_has_no_clock_to_push(serve: Serve) -> None:
 
 def test_an_empty_house_has_pages_too(serve: Serve) -> None:
     with serve(people=False).client() as client:
-        for path in ("/", "/phones", "/queue", "/customers", "/forecast"):
+        for path in ("/", "/phones", "/queue", "/tasks", "/customers", "/forecast"):
             assert client.get(path).status_code == 200
 
 
@@ -353,7 +353,7 @@ def test_the_queue_is_narrowed_by_state_role_and_person(visitor: Visitor, ticket
 
 
 def test_a_person_reads_what_the_bot_could_not(visitor: Visitor, house: House) -> None:
-    for unclear in ("哦哦那个啥", "嗯哼就那样呗啦"):
+    for unclear in ("哦哦那个啥", "嗯啊那个啥"):
         visitor.type(LI, unclear)
     with house.runtime.db.read() as session:
         waiting = session.exec(select(InboundRow).where(InboundRow.state == "person")).all()

@@ -46,10 +46,10 @@ class Case:
 def cases(language: str) -> Iterator[Case]:
     for line in (HERE / f"cases_{language}.txt").read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
-            yield _case(line, language)
+            yield parse_case(line, language)
 
 
-def _case(line: str, language: str) -> Case:
+def parse_case(line: str, language: str) -> Case:
     text, scale, expected = line.rsplit(" | ", 2)
     intent, low, high, answers, category, urgent, questions = "", None, None, None, None, False, 1
     for word in expected.split():

@@ -1,17 +1,24 @@
-"""Nothing that anybody can send raises, takes long, or is read differently the second time."""
+"""Nothing that anybody can send raises, or is read differently the second time.
 
-import time
+The promise is 10,000 examples; HUIFANG_EXAMPLES=10000 generates that many. How long it takes: `huifang bench reading`.
+"""
+
+import os
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.bench.hostile import LONG
 from messages.reading import Question, Reading, Scale, read
 
+EXAMPLES = int(os.environ.get("HUIFANG_EXAMPLES", "1500"))
 ANY_TEXT = st.text(st.characters(codec=None), max_size=400)
+UNSEEN = st.text(st.sampled_from("\u200b\u200c\u200d\u202a\u202e\u2066\u2069\ufeff\u00ad\u0301\ufe0f\U000e0041ab5好"))
 SEEDS = """满意|不|很|5|10|分|/10|stop|退订|别|发|👍|⭐|非常|call me|help|?|五|十|星|1.|2.|-|满分|not very|satisfied
 |打错了|应该是|火|smoke|１|⑤|好|差|%|,|。|呵呵|yes|是|5\ufe0f\u20e3|\u202e|\u200b|\ufeff|\u0301"""
 FIELD_WORDS = st.lists(st.sampled_from([*SEEDS.split("|"), "\ud83d"]), max_size=40).map(" ".join)
+TEN_KILOBYTES = st.builds(lambda text, times: (text * times)[:10_000], ANY_TEXT | FIELD_WORDS, st.integers(1, 2_000))
 QUESTIONS = st.builds(
     Question,
     scale=st.sampled_from(Scale),
@@ -23,13 +30,19 @@ QUESTIONS = st.builds(
 )
 
 
-@given(text=ANY_TEXT | FIELD_WORDS, question=QUESTIONS)
-@settings(max_examples=1_500, deadline=None)
+@given(text=ANY_TEXT | FIELD_WORDS | UNSEEN | TEN_KILOBYTES, question=QUESTIONS)
+@settings(max_examples=EXAMPLES, deadline=None)
 def test_any_text_is_read_and_the_reading_is_sound(text: str, question: Question) -> None:
     reading = read(text, question)
 
     assert reading == read(text, question)
     _is_sound(reading, question)
+
+
+@pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
+@pytest.mark.parametrize("question", [Question(Scale.FIVE, n_questions=n) for n in (1, 3)], ids=["one", "three"])
+def test_ten_kilobytes_of_anything_are_read(text: str, question: Question) -> None:
+    _is_sound(read(text, question), question)
 
 
 def _is_sound(reading: Reading, question: Question) -> None:
@@ -42,49 +55,3 @@ def _is_sound(reading: Reading, question: Question) -> None:
     assert reading.because
     assert reading.category is None or reading.category == reading.categories[0]
     assert reading.answers is None or len(reading.answers) == question.n_questions
-
-
-LONG = {
-    "one letter": "a" * 10_000,
-    "one number": "5" * 10_000,
-    "numbers": "5 " * 5_000,
-    "satisfied": "满意" * 5_000,
-    "not": "不" * 10_000,
-    "not in English": "not very " * 1_100,
-    "can I": "can i " * 1_700,
-    "please stop": "please stop " * 800,
-    "how what": "how what when why is it so " * 380,
-    "quotes": "'" * 10_000,
-    "commas": "," * 10_000,
-    "marks on marks": "e" + "\u0301\u0323" * 5_000,
-    "bidi": "\u202e\u2066" * 5_000,
-    "surrogates": "\ud83d" * 10_000,
-    "ligatures that grow": "\ufdfa" * 10_000,
-    "emoji": "👍🏽" * 3_000,
-    "stars": "⭐" * 10_000,
-    "slashes": "1/" * 5_000,
-    "dashes": "1-" * 5_000,
-    "blanks": " \t\u3000" * 3_300,
-    "lines": "5\n" * 5_000,
-    "numerals": "一二三" * 3_300,
-    "wait": "waited for over an hour and still not " * 260,
-    "again and again": "别再给我" * 2_500,
-    "did not": "didnt ever even actually yet really " * 280,
-}
-
-
-@pytest.mark.parametrize("text", LONG.values(), ids=LONG.keys())
-@pytest.mark.parametrize("questions", [1, 3])
-def test_ten_kilobytes_of_anything_take_a_moment(text: str, questions: int) -> None:
-    question = Question(Scale.FIVE, n_questions=questions)
-    read(text, question)
-
-    spent = min(_seconds(text, question) for _ in range(3))
-
-    assert spent < 0.05, f"{spent * 1000:.1f} ms"  # 5 ms on an idle machine, ten times that on a busy one
-
-
-def _seconds(text: str, question: Question) -> float:
-    begun = time.process_time()
-    read(text, question)
-    return time.process_time() - begun

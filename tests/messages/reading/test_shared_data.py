@@ -29,6 +29,6 @@ def test_real_messages_are_hardly_ever_taken_for_opt_outs_or_scores(language: st
     assert len(told.false_scores) <= told.messages / 100, told.false_scores
 
 
-@pytest.mark.parametrize(("language", "floor"), [("zh", 0.865), ("en", 0.88)])
-def test_reviews_are_felt_as_their_writers_felt(language: str, floor: float) -> None:
-    assert sentiment_f1(rows(f"reviews_{language}.jsonl")) >= floor
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_reviews_are_felt_as_their_writers_felt(language: str) -> None:
+    assert sentiment_f1(rows(f"reviews_{language}.jsonl")) >= 0.88

@@ -1,0 +1,131 @@
+"""What members of staff do in a scenario: tickets, tasks, logged contacts, dates that they plan by hand.
+
+A name that nothing stands behind ends the rehearsal; what the product itself refuses - a task without its required
+field, a contact by somebody who is not there - is a line of the timeline.
+"""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from bot.errors import InputError
+from bot.journey import callbacks, contacts, tasks
+from bot.rehearsal.scenario import Step
+from bot.store import tasks as task_rows
+from bot.store import tickets
+from bot.store.tables import TaskRow
+
+if TYPE_CHECKING:
+    from bot.rehearsal.stage import Stage
+
+SOURCE = "rehearsal"
+"""The system that everything in a scenario is told by."""
+
+
+def act(stage: "Stage", step: Step) -> None:
+    """One step that begins with `staff`."""
+    assert step.staff is not None
+    match step.does:
+        case "done":
+            _finish(stage, step)
+        case "plan":
+            contacts.plan_extra(stage.runtime, stage.ids[step.customer], _by_hand(stage, step))
+        case "agree":
+            contacts.agree_next(stage.runtime, stage.ids[step.customer], _by_hand(stage, step))
+        case _:
+            _handle(stage, step, step.ticket or _ticket_of(stage, step.customer), stage.members[step.staff])
+
+
+def log_contact(stage: "Stage", step: Step) -> None:
+    """A call, a visit or a letter that somebody notes."""
+    assert step.contact is not None
+    row = contacts.ContactIn(
+        id=step.id or stage.next_id("contact"),
+        kind=step.contact,
+        customer=step.customer,
+        at=stage.instant(step.at),
+        program=step.program,
+        person=step.person,
+        staff=str(stage.members[step.staff]) if step.staff else "",
+        data=step.data,
+        next_on=step.next_on,
+    )
+    (result,) = contacts.log_contact(stage.runtime, SOURCE, [row])
+    if result.verdict == "refused":
+        stage.refuse(step, f"the {step.contact} was refused", result.faults)
+
+
+# ----- tickets
+
+
+def _handle(stage: "Stage", step: Step, ticket: int, member: int) -> None:
+    match step.does:
+        case "claim":
+            callbacks.claim(stage.runtime, ticket, member)
+        case "acknowledge":
+            callbacks.acknowledge(stage.runtime, ticket, member)
+        case "give_back":
+            callbacks.give_back(stage.runtime, ticket, member, step.reason)
+        case "resolve":
+            with stage.runtime.db.read() as session:
+                row = tickets.get(session, ticket)
+            if row is not None and row.state == "open":
+                callbacks.claim(stage.runtime, ticket, member)
+            callbacks.resolve(stage.runtime, ticket, member, step.result or "handled")
+        case "close":
+            callbacks.override_close(stage.runtime, ticket, member, step.reason)
+
+
+def _ticket_of(stage: "Stage", customer: str) -> int:
+    """The newest ticket of a customer that is not closed."""
+    with stage.runtime.db.read() as session:
+        live = [row for row in tickets.of_customer(session, stage.ids.get(customer, 0)) if row.state != "closed"]
+    if not live:
+        raise InputError(
+            [{"field": "customer", "reason": f"{customer!r} has no open ticket", "remedy": "name a ticket"}]
+        )
+    return live[-1].id
+
+
+# ----- tasks
+
+
+def _finish(stage: "Stage", step: Step) -> None:
+    """The task that a number, a flow or a kind names, else the customer's most urgent one, is recorded as done."""
+    assert step.staff is not None
+    task = _task_of(stage, step)
+    done = tasks.Done(staff_id=stage.members[step.staff], at=stage.instant(step.at), data=step.data, result=step.result)
+    try:
+        tasks.finish(stage.runtime, task.id, done)
+    except InputError as error:
+        stage.refuse(step, f"{task.name} is not done", error.faults, task=task.id)
+
+
+def _task_of(stage: "Stage", step: Step) -> TaskRow:
+    with stage.runtime.db.read() as session:
+        if isinstance(step.task, int) and step.task:
+            row = task_rows.get(session, step.task)
+            found = [row] if row else []
+        elif step.customer:
+            found = list(task_rows.open_of_customer(session, stage.ids[step.customer]))
+        else:
+            found = list(task_rows.listed(session))
+    if isinstance(step.task, str):
+        found = [row for row in found if step.task in (row.flow, row.kind)]
+    if step.flow:
+        found = [row for row in found if row.flow == step.flow]
+    if not found:
+        reason = f"{step.customer or 'nobody'} has no such open task at {step.at}"
+        raise InputError([{"field": "task", "reason": reason, "remedy": "name its number, its flow or its kind"}])
+    return found[0]
+
+
+# ----- dates planned by hand
+
+
+def _by_hand(stage: "Stage", step: Step) -> contacts.ByHand:
+    """A day, or a time of day, for one flow of the program that has it (R35, R36)."""
+    programs = [each.program for each in stage.runtime.shelf.in_force]
+    has_it = [program.id for program in programs if any(flow.id == step.flow for flow in program.flows)]
+    at = stage.instant(step.on) if isinstance(step.on, datetime) else None
+    on = None if isinstance(step.on, datetime) else step.on
+    return contacts.ByHand(step.program or has_it[0], step.flow, step.reason or "planned by hand", on, at)

@@ -1,0 +1,414 @@
+"""A program checked as a whole: what it names exists, its numbers fit together, and nothing that it says is idle.
+
+Each check yields faults; `flows/load.py` tells them all at once. What is legal but doubtful stands in
+`flows/cautions.py`. Nothing here reads a file.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from flows.actions import TaskAction
+from flows.audience import MEASURES, Predicate, fields_of, values_of
+from flows.calendar import Calendar, Festival
+from flows.errors import Fault
+from flows.offsets import DAY
+from flows.program import Flow, Program, Quota
+from flows.recurrence import Season
+from flows.resurvey import FLOW as RESURVEY
+from flows.source import Path, Source
+from flows.triggers import (
+    AfterEvent,
+    Again,
+    AtLeast,
+    Drawn,
+    Every,
+    OnDate,
+    OnFestival,
+    OnMilestone,
+    OnSilence,
+    Round,
+    SeasonRule,
+    Unanswered,
+    Wave,
+)
+from messages.catalog import Purpose
+from messages.reading import Scale
+
+KnowsTemplate = Callable[[str, str], bool]
+"""(program id, template name) -> is there such a template?"""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A program beside the lines on which its fields stand."""
+
+    program: Program
+    source: Source
+
+    def fault(self, path: Path, message: str, remedy: str) -> Fault:
+        """What is wrong at a field, told with its line."""
+        field = ".".join(str(part) for part in path)
+        return Fault(self.source.file, self.source.line_of(path), field, message, remedy)
+
+    def unknown(self, path: Path, kind: str, names: Iterable[str], known: Iterable[str]) -> Iterator[Fault]:
+        """A fault for each of the names that is not known."""
+        known = tuple(known)
+        for name in dict.fromkeys(names):
+            if name not in known:
+                yield self.fault(path, f"unknown {kind} {name!r}", one_of(known))
+
+    def asks(self, path: Path, predicate: Predicate, known: Iterable[str]) -> Iterator[Fault]:
+        """A fault for each field and class that a predicate asks for in vain."""
+        yield from self.unknown(path, "field", sorted(fields_of(predicate)), sorted(set(known)))
+        classes = sorted(map(str, values_of(predicate, "class")))
+        yield from self.unknown(path, "class", classes, self.program.classes.names)
+
+
+def check_program(draft: Draft, knows: KnowsTemplate | None = None) -> Iterator[Fault]:
+    """Every fault of a program that its shape alone does not show."""
+    for check in (_times, _names, _flows, _surveys, _classes, _happenings, _quotas, _answers):
+        yield from check(draft)
+    if knows:
+        for name in draft.program.template_names():
+            if not knows(draft.program.id, name):
+                place = _place_of(draft.program, name)
+                yield draft.fault(place, f"no template {name!r}", "write it, or name one that exists")
+
+
+def one_of(names: Iterable[str]) -> str:
+    """The remedy for a name that is not known."""
+    known = list(names)
+    return f"one of {', '.join(known)}" if known else "define it first"
+
+
+def dates_of(program: Program) -> tuple[str, ...]:
+    """The dates that triggers may count from: date attributes, and kind.date of matters."""
+    own = [name for name, kind in program.attributes.items() if kind == "date"]
+    return (*own, *(f"{kind}.{name}" for kind, matter in program.matters.items() for name in matter.dates))
+
+
+# ----- the program
+
+
+def _times(draft: Draft) -> Iterator[Fault]:
+    """What would fail only when the first message is due: zone, region, windows, ladder."""
+    program = draft.program
+    for field, read in (("zone", ZoneInfo), ("region", Calendar)):
+        try:
+            read(getattr(program, field))
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            yield draft.fault((field,), f"unknown {field} {getattr(program, field)!r}", _EXAMPLES[field])
+    try:
+        program.permits()
+    except ValueError as error:
+        yield draft.fault(("windows",), str(error), "keep windows inside hard_hours")
+    if not program.windows:
+        yield draft.fault(("windows",), "no time is left to write in", 'write windows such as ["09:00-12:00"]')
+    for index, rung in enumerate(program.callback.ladder):
+        try:
+            _ = rung.extra
+        except ValueError as error:
+            yield draft.fault(("callback", "ladder", index, "at"), str(error), "write it as 50% or 100%+24h")
+
+
+_EXAMPLES = {
+    "zone": "an IANA name such as Asia/Shanghai",
+    "region": "an ISO code such as CN or DE-BY",
+}
+
+
+def _names(draft: Draft) -> Iterator[Fault]:
+    """Names that must not stand twice, and those that are taken."""
+    program = draft.program
+    yield from _twice(draft, "flows", [flow.id for flow in program.flows])
+    yield from _twice(draft, "quotas", [quota.id for quota in program.quotas])
+    for index, flow in enumerate(program.flows):
+        if flow.id == RESURVEY:
+            yield draft.fault(("flows", index, "id"), f"{RESURVEY!r} is the name of what asks again", "choose another")
+    for name in program.days:
+        if name in set(Festival):
+            yield draft.fault(("days", name), f"{name!r} is a festival of the calendar", "choose another name")
+    for kind, matter in program.matters.items():
+        for name in (kind, *matter.dates):
+            if "." in name:
+                yield draft.fault(("matters", kind), f"{name!r} has a dot", "write it without: kind.date joins them")
+
+
+def _twice(draft: Draft, where: str, ids: list[str]) -> Iterator[Fault]:
+    for index, name in enumerate(ids):
+        if name in ids[:index]:
+            yield draft.fault((where, index, "id"), f"two {where} are called {name!r}", "rename one")
+
+
+def _surveys(draft: Draft) -> Iterator[Fault]:
+    for survey_id, survey in draft.program.surveys.items():
+        path: Path = ("surveys", survey_id, "questions")
+        weights = sum(question.weight for question in survey.questions)
+        if len(survey.questions) > 1 and weights not in (0, 100):
+            yield draft.fault(path, f"weights sum to {weights:g}", "make them sum to 100, or leave all out")
+        if survey.ask > len(survey.questions):
+            asked = f"asks {survey.ask} of {len(survey.questions)} questions"
+            yield draft.fault(("surveys", survey_id, "ask"), asked, "ask fewer")
+        if all(question.scale is Scale.TEXT for question in survey.questions):
+            yield draft.fault(path, "no question has a scale", "add one that measures satisfaction")
+        ids = [question.id for question in survey.questions]
+        for index, name in enumerate(ids):
+            if name in ids[:index]:
+                yield draft.fault((*path, index, "id"), f"two questions are called {name!r}", "rename one")
+
+
+def _classes(draft: Draft) -> Iterator[Fault]:
+    program, classes = draft.program, draft.program.classes
+    if classes.default:
+        yield from draft.unknown(("classes", "default"), "class", [classes.default], classes.names)
+    for index, rule in enumerate(classes.rules):
+        path: Path = ("classes", "rules", index)
+        yield from draft.unknown((*path, "class"), "class", [rule.class_], classes.names)
+        yield from draft.asks((*path, "where"), rule.where, {*program.attributes, *MEASURES})
+
+
+def _happenings(draft: Draft) -> Iterator[Fault]:
+    """Events, logged contacts, and the activity that the measures count."""
+    program = draft.program
+    for event_id, event in program.events.items():
+        path: Path = ("events", event_id)
+        if event.item:
+            yield from draft.unknown((*path, "item"), "field", [event.item], event.fields)
+        for target, value in event.sets.items():
+            yield from _sets(draft, (*path, "sets", target), target, value, event.fields)
+    for kind, contact in program.contacts.items():
+        yield from draft.unknown(("contacts", kind, "required"), "field", contact.required, contact.fields)
+        known = {*contact.fields, *program.attributes, *MEASURES}
+        yield from draft.asks(("contacts", kind, "counts"), contact.counts, known)
+    if program.activity:
+        yield from draft.unknown(("activity", "event"), "event", [program.activity.event], program.events)
+        fields = program.events[program.activity.event].fields if program.activity.event in program.events else {}
+        if program.activity.amount and fields and fields.get(program.activity.amount) != "number":
+            numbers = [name for name, kind in fields.items() if kind == "number"]
+            said = f"{program.activity.amount!r} is no number field of the event"
+            yield draft.fault(("activity", "amount"), said, one_of(numbers))
+
+
+def _sets(draft: Draft, path: Path, target: str, value: str, fields: Mapping[str, str]) -> Iterator[Fault]:
+    """What an event writes: there is such a place, and what comes there is of its kind."""
+    attributes = draft.program.attributes
+    dates = (name for name in dates_of(draft.program) if "." in name)
+    states = [f"{kind}.state" for kind in draft.program.matters]
+    known = (*attributes, *dates, *states)
+    if target not in known:
+        yield draft.fault(
+            path, f"{target!r} is neither an attribute nor a date or the state of a matter", one_of(known)
+        )
+        return
+    wanted = "text" if target in states else attributes.get(target, "date")
+    if value.startswith("="):
+        given: str | None = wanted if wanted != "date" or _is_date(value[1:]) else "text"
+    else:
+        given = "date" if value == "at" else fields.get(value)
+    if given is None:
+        yield draft.fault(path, f"unknown field {value!r}", f"{one_of(fields)}, at, or a word written as '=word'")
+    elif given != wanted:
+        yield draft.fault(path, f"{target} is a {wanted}, and {value} is a {given}", f"name a field that is a {wanted}")
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _quotas(draft: Draft) -> Iterator[Fault]:
+    program = draft.program
+    for index, quota in enumerate(program.quotas):
+        path: Path = ("quotas", index)
+        yield from draft.unknown((*path, "of"), "flow", quota.of, [flow.id for flow in program.flows])
+        yield from _idle_quota(draft, path, quota)
+        if quota.task:
+            yield from _task(draft, (*path, "task"), quota.task)
+
+
+def _idle_quota(draft: Draft, path: Path, quota: Quota) -> Iterator[Fault]:
+    """What a quota says and could never count."""
+    if quota.by == "class" and not draft.program.classes.names:
+        yield draft.fault((*path, "by"), "the program has no classes", "name them in `classes`, or leave `by` out")
+    if quota.rate == "handling" and quota.of:
+        yield draft.fault((*path, "of"), "handling counts tickets, not flows", "leave it out")
+    if quota.reached != "answered" and quota.rate != "follow_up":
+        yield draft.fault((*path, "reached"), f"it means nothing for the rate {quota.rate}", "leave it out")
+
+
+def _answers(draft: Draft) -> Iterator[Fault]:
+    """What follows a reply, and how somebody calls back."""
+    program = draft.program
+    again = program.callback.resurvey.survey
+    if again not in program.surveys:
+        yield draft.fault(("callback", "resurvey", "survey"), "unknown survey", one_of(program.surveys))
+    if program.replies.suggestion:
+        yield from _task(draft, ("replies", "suggestion"), program.replies.suggestion)
+
+
+def _place_of(program: Program, template: str) -> Path:
+    for index, flow in enumerate(program.flows):
+        if template in flow.template_names():
+            return ("flows", index, "message", "template")
+    return ("replies",) if template != program.callback.resurvey.template else ("callback", "resurvey", "template")
+
+
+# ----- one flow
+
+
+def _flows(draft: Draft) -> Iterator[Fault]:
+    for index, flow in enumerate(draft.program.flows):
+        path: Path = ("flows", index)
+        yield from draft.asks((*path, "audience"), flow.audience, {*draft.program.attributes, *MEASURES})
+        yield from _trigger(draft, flow, (*path, "on"))
+        yield from _timing(draft, flow, path)
+        yield from _doing(draft, flow, path)
+        yield from draft.unknown((*path, "stops_on"), "event", flow.stops_on, draft.program.events)
+
+
+def _trigger(draft: Draft, flow: Flow, path: Path) -> Iterator[Fault]:
+    program = draft.program
+    match flow.on:
+        case AfterEvent(event=event, where=where) | Wave(event=event, where=where):
+            yield from draft.unknown((*path, "event"), "event", [event], program.events)
+            if event in program.events:
+                known = {*program.events[event].fields, *program.attributes, *MEASURES}
+                yield from draft.asks((*path, "where"), where, known)
+        case Unanswered(unanswered=other):
+            if not any(flow.id == other and flow.message and flow.message.survey for flow in program.flows):
+                ids = [flow.id for flow in program.flows if flow.message and flow.message.survey]
+                yield draft.fault((*path, "unanswered"), f"no flow {other!r} with a survey", one_of(ids))
+        case OnFestival(festivals=festivals):
+            yield from draft.unknown((*path, "festivals"), "festival", festivals, (*Festival, *program.days))
+        case OnMilestone(milestones=milestones):
+            yield from draft.unknown((*path, "milestones"), "milestone", milestones, program.milestones)
+        case OnDate(date=name):
+            yield from draft.unknown((*path, "date"), "date", [name], dates_of(program))
+        case OnSilence() if program.activity is None:
+            yield draft.fault((*path, "silence"), "nothing counts as activity", "name an event in `activity`")
+        case AtLeast(of=kinds):
+            yield from draft.unknown((*path, "of"), "contact", kinds, program.contacts)
+            if flow.message or flow.set_class:
+                said = "a minimum is for staff: it sends no message and sets no class"
+                yield draft.fault(path[:-1], said, "give it a task, or nothing: then the owner of tickets is told")
+        case _:
+            pass
+    if isinstance(flow.on, Again):
+        yield from _again(draft, flow.on, path)
+    if isinstance(flow.on, Drawn):
+        yield from _drawn(draft, flow.on, path)
+
+
+def _again(draft: Draft, trigger: Again, path: Path) -> Iterator[Fault]:
+    """Contacts, dates and seasons of what comes again; without `every` it does not."""
+    if isinstance(trigger, AfterEvent) and trigger.every is None:
+        for field in sorted({"seasons", "contacts", "until"} & trigger.model_fields_set):
+            yield draft.fault((*path, field), "the flow does not come again", "give it `every`, or leave this out")
+        return
+    yield from draft.unknown((*path, "contacts"), "contact", trigger.contacts, draft.program.contacts)
+    if trigger.until:
+        yield from draft.unknown((*path, "until"), "date", [trigger.until], dates_of(draft.program))
+    days: dict[date, SeasonRule] = {}
+    for index, rule in enumerate(trigger.seasons):
+        season = Season(rule.from_, rule.to)
+        own = [day for day in _LEAP_YEAR if season.holds(day)]
+        if twice := next((day for day in own if day in days), None):
+            said = f"{twice:%m-%d} is in another season, too"
+            yield draft.fault((*path, "seasons", index), said, "let each begin after the other ends")
+        days.update(dict.fromkeys(own, rule))
+
+
+_LEAP_YEAR = tuple(date(2024, 1, 1) + n * DAY for n in range(366))
+
+
+def _drawn(draft: Draft, trigger: Drawn, path: Path) -> Iterator[Fault]:
+    if trigger.sample is not None and trigger.share is not None:
+        yield draft.fault((*path, "share"), "a number and a share at once", "leave one of sample and share out")
+    if trigger.sample is None and trigger.share is None and not isinstance(trigger, Round):
+        yield draft.fault(path, "it does not say how many are drawn", "write sample: 10, or share: 30%")
+
+
+def _timing(draft: Draft, flow: Flow, path: Path) -> Iterator[Fault]:
+    """Offsets that the trigger counts, and those that it would leave aside."""
+    trigger = flow.on
+    if flow.after_field:
+        event = draft.program.events.get(trigger.event) if isinstance(trigger, AfterEvent) else None
+        numbers = [name for name, kind in event.fields.items() if kind == "number"] if event else []
+        if flow.after_field not in numbers:
+            said = f"{flow.after_field!r} is no number field of the event"
+            yield draft.fault((*path, "after_field"), said, one_of(numbers))
+    if flow.after.is_time and not isinstance(trigger, AfterEvent):
+        yield draft.fault(
+            (*path, "after"), f"{flow.after} is a time; this trigger counts days", "write days, such as 1d"
+        )
+    if flow.same_day and not isinstance(trigger, AfterEvent):
+        yield draft.fault((*path, "same_day"), "only an event has a day of its own", "leave it out")
+    if flow.deadline and flow.deadline.is_time and not (flow.after.is_time or flow.same_day):
+        said = f"{flow.deadline} is a time, and `after` counts days"
+        yield draft.fault((*path, "deadline"), said, "write both in hours or in days")
+    if flow.before is not None:
+        yield from _before(draft, flow, path)
+
+
+def _before(draft: Draft, flow: Flow, path: Path) -> Iterator[Fault]:
+    """`before` needs a date that is known ahead."""
+    known_ahead = isinstance(flow.on, OnDate | OnMilestone | OnFestival | Every) or (
+        isinstance(flow.on, AfterEvent) and flow.on.every is not None
+    )
+    if not known_ahead:
+        said = "what this trigger waits for is not known ahead"
+        remedy = "use `after`, or a trigger with a date, a milestone, a festival or `every`"
+        yield draft.fault((*path, "before"), said, remedy)
+    if "after" in flow.model_fields_set and isinstance(flow.on, OnDate | OnMilestone | OnFestival):
+        yield draft.fault((*path, "before"), "before and after at once", "keep one of them")
+    if flow.before and (flow.before.is_time or flow.before.amount < 0):
+        yield draft.fault((*path, "before"), f"{flow.before} is no number of days", "write days, such as 7d")
+
+
+def _doing(draft: Draft, flow: Flow, path: Path) -> Iterator[Fault]:
+    program, message = draft.program, flow.message
+    if flow.set_class:
+        yield from draft.unknown((*path, "set_class"), "class", [flow.set_class], program.classes.names)
+    if message is None and flow.task is None and flow.set_class is None and not isinstance(flow.on, AtLeast):
+        yield draft.fault(path, "the flow does nothing", "give it a message, a task or a set_class")
+    if flow.task:
+        yield from _task(draft, (*path, "task"), flow.task)
+    if message is None:
+        return
+    yield from draft.unknown((*path, "message", "to"), "role of a contact person", message.to, program.persons)
+    if not message.channels:
+        yield draft.fault((*path, "message", "channels"), "no channel to send by", "write [sms], or leave it out")
+    if message.survey:
+        yield from draft.unknown((*path, "message", "survey"), "survey", [message.survey], program.surveys)
+    if message.purpose in (Purpose.REPLY, Purpose.STAFF):
+        said = f"a flow does not send {message.purpose}"
+        yield draft.fault((*path, "message", "purpose"), said, "survey, service, greeting or marketing")
+    if message.purpose is Purpose.GREETING and message.survey:
+        said = "a greeting carries no survey (R44)"
+        yield draft.fault((*path, "message", "survey"), said, "leave it out, or use another purpose")
+    if "{festival}" in message.template and not isinstance(flow.on, OnFestival):
+        said = "only a flow on festivals knows {festival}"
+        yield draft.fault((*path, "message", "template"), said, "name one template")
+
+
+def _task(draft: Draft, path: Path, task: TaskAction) -> Iterator[Fault]:
+    """A task that can be done, and that counts once it is."""
+    if not task.role:
+        yield draft.fault((*path, "role"), "nobody does it", "name a role, such as the owner's")
+    if task.within is not None and task.workdays is not None:
+        yield draft.fault((*path, "workdays"), "within and workdays at once", "keep one of them")
+    contacts = draft.program.contacts
+    contact = contacts.get(task.counts_as or "")
+    noted = {**(contact.fields if contact else {}), **task.fields}
+    yield from draft.unknown((*path, "required"), "field", task.required, noted)
+    if task.counts_as:
+        yield from draft.unknown((*path, "counts_as"), "contact", [task.counts_as], contacts)
+    for name in contact.required if contact else ():
+        if name not in task.required:
+            said = f"a {task.counts_as} without {name!r} does not count"
+            yield draft.fault((*path, "required"), said, f"add {name} to what is required")

@@ -1,0 +1,1 @@
+"""Rehearsals: what a scenario may say, and what comes of it."""
