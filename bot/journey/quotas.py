@@ -164,8 +164,6 @@ def _close(
     if quota.rate == "follow_up" and missing:
         found |= _missing(session, runtime, check, program, quota, class_ if quota.by else None, missing, now)
     name = program.text(quota.name, program.language) if quota.name else quota.id
-    if not reached.denominator:
-        return found  # nothing was to be reached, and nobody needs to read that
     because = f"{name}: {reached}, target {found['target']}: {'met' if met else f'not met, {missing} missing'}"
     trail.write(session, [trail.line(now, "quota", because, program_id=program.id, data=found)])
     return found
