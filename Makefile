@@ -24,7 +24,7 @@ run: setup
 
 test: setup-dev
 	@sh .ci/browser
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 # 20,000 messages each, 200 deaths of the sender; DATABASE=postgres for the other database
 DATABASE ?= sqlite

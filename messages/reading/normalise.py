@@ -15,8 +15,8 @@ from typing import NamedTuple
 from messages.reading import faces
 from messages.reading.lexicon import load
 
-MOST_READ = 1_300  # an SMS ends at 1,600 characters; beyond this only the beginning and the end of a text are read
-_HEAD, _TAIL = 1_000, 299
+MOST_READ = 800  # beyond this only the beginning and the end of a text are read: nobody rates in the middle of a letter
+_HEAD, _TAIL = 600, 199
 
 _CIRCLED = {
     **{chr(0x2776 + i): f" {i + 1} " for i in range(10)},  # ❶
