@@ -15,14 +15,16 @@ from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
 
+from bot.commands.check import check
+from bot.commands.classes import classes_of
 from bot.commands.contacts import contacting
 from bot.commands.evaluate import evaluate
 from bot.commands.fakes import faking
 from bot.commands.linking import linking
 from bot.commands.milestones import milestone
 from bot.commands.output import JsonOption, console, out, print_json, progress
+from bot.commands.rehearse import print_timeline
 from bot.commands.senders import sending
 from bot.commands.staff import staffing
 from bot.commands.tasks import tasking
@@ -47,7 +49,13 @@ app.add_typer(tasking, name="task")
 app.add_typer(contacting, name="contact")
 app.add_typer(faking, name="fake")
 app.command()(evaluate)
+app.command()(check)
 app.command()(milestone)
+app.command("classes")(classes_of)
+
+
+FIRST_REJECTS = 3
+"""Refused rows that are told at once; all of them stand in a file."""
 
 
 def main() -> None:
@@ -131,14 +139,16 @@ def _import(kind: str, file: Path, mapping: Path | None, source: str | None, rej
     if report.rejects_file:
         for row in _first_rejects(report.rejects_file):
             typer.echo(f"    line {row['reject_line']}, {row['reject_field']}: {row['reject_reason']}")
+        if report.refused > FIRST_REJECTS:
+            typer.echo(f"    and {report.refused - FIRST_REJECTS:,} more")
     if report.refused:
         raise typer.Exit(1)
 
 
 def _first_rejects(file: Path) -> list[dict[str, str]]:
-    """The first three rows of a file of rejects."""
+    """The first rows of a file of rejects."""
     with file.open(encoding="utf-8-sig", newline="") as lines:
-        return list(islice(csv.DictReader(lines), 3))
+        return list(islice(csv.DictReader(lines), FIRST_REJECTS))
 
 
 @app.command()
@@ -241,13 +251,7 @@ def rehearse(
         for line in outcome.lines:
             print_json(line)
     else:
-        table = Table("at", "what", "customer", "flow", "text", "because")
-        for line in outcome.lines:
-            at = datetime.fromisoformat(line["at"]).strftime("%Y-%m-%d %a %H:%M")
-            text = line.get("text", line.get("due", ""))
-            cells = (at, line["what"], line.get("customer", ""), line.get("flow", ""), text, line["because"])
-            table.add_row(*(escape(str(cell)) for cell in cells))
-        out().print(table)
+        print_timeline(outcome.lines)
     for missing in outcome.unmet:
         console.print(f"[red]not met[/red] {escape(missing)}", highlight=False, soft_wrap=True)
     if outcome.unmet:
@@ -314,37 +318,6 @@ def doctor(json_: JsonOption = False) -> None:
 
 
 _STYLES = {"good": "green", "warning": "yellow", "fault": "red"}
-
-
-@app.command()
-def check(
-    files: Annotated[list[str], typer.Argument(help="YAML files or ids of shipped programs.")],
-) -> None:
-    """Check programs: faults and warnings, each with file, line, field and remedy; a fault exits with 1."""
-    from bot.bootstrap import CHANNELS
-    from bot.clock import SystemClock
-    from bot.shelf import knows_template, read_program
-    from flows.errors import ProgramError
-    from flows.load import load_program, warnings_of
-
-    today = SystemClock().now().date()
-    faulty = False
-    for name in files:
-        file, text = read_program(name)
-        try:
-            program = load_program(text, file, knows=knows_template)
-        except ProgramError as error:
-            faulty = True
-            for fault in error.faults:
-                console.print(f"[red]{escape(str(fault))}[/red]", highlight=False, soft_wrap=True)
-            continue
-        doubts = warnings_of(text, file, today, CHANNELS)
-        for doubt in doubts:
-            console.print(f"[yellow]warning[/yellow] {escape(str(doubt))}", highlight=False, soft_wrap=True)
-        verdict = f"good, warnings: {len(doubts)}" if doubts else "good"
-        typer.echo(f"{name}: {program.id}, {len(program.flows)} flows, {len(program.surveys)} surveys: {verdict}")
-    if faulty:
-        raise typer.Exit(1)
 
 
 @app.command()

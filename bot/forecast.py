@@ -13,8 +13,9 @@ from typing import Any
 
 from sqlmodel import Session
 
+from bot.journey import duties, occasions
 from bot.journey.wording import ask
-from bot.projection import Key, Projection, way_of
+from bot.projection import Key, Projection
 from bot.runtime import Runtime
 from bot.store import outlook
 from flows.program import Flow, Program
@@ -144,8 +145,34 @@ def forecast(runtime: Runtime, days: int = 30) -> Forecast:
             for out in _left_out(runtime, session, each.program, flow, start)
         ]
     lines = [_line(runtime, key, count, ahead.due_at[key]) for key, count in ahead.counts.items() if _goes_out(key)]
+    with runtime.db.read() as session:
+        lines += [
+            line
+            for each in in_force
+            for line in _duties(runtime, session, each.program, start, start + timedelta(days))
+        ]
     lines.sort(key=lambda line: (line.day, line.program_id, line.flow, line.channel, line.festival))
     return Forecast(start, days, tuple(lines), tuple(left_out), tuple(_loads(runtime, lines)))
+
+
+def _duties(runtime: Runtime, session: Session, program: Program, start: date, end: date) -> Iterator[ForecastLine]:
+    """Work of staff that comes round and is about no customer; what has opened already is not foreseen."""
+    for name, _, _, _, at in duties.looks(runtime, program, start, end - timedelta(days=1)):
+        duty, day = program.duty(name), at.astimezone(program.time_zone).date()
+        assert duty is not None
+        if at > runtime.clock.now():
+            yield ForecastLine(
+                day=day,
+                program_id=program.id,
+                flow=name,
+                template="",
+                channel=TASK,
+                count=len(duties.doers(session, program, duty)),
+                segments=0,
+                cost=Decimal(0),
+                due_at=at,
+                provisional=runtime.calendar(program).is_provisional(day.year),
+            )
 
 
 def minutes(span: timedelta) -> int:
@@ -212,7 +239,7 @@ def _segments(runtime: Runtime, program: Program, name: str, flow: Flow | None) 
 def _left_out(runtime: Runtime, session: Session, program: Program, flow: Flow, today: date) -> list[LeftOut]:
     if flow.message is None:
         return []
-    found = outlook.left_out(session, program.id, flow.audience, today, way_of(runtime, flow))
+    found = outlook.left_out(session, program.id, flow.audience, today, occasions.way_of(runtime, flow))
     return [LeftOut(program.id, flow.id, because, count) for because, count in found.items() if count]
 
 

@@ -15,7 +15,7 @@ from bot.journey import occasions
 from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.store import outlook, selections
-from bot.store.outlook import Chain, Greeted, Open, Way
+from bot.store.outlook import Chain, Greeted, Open
 from flows import plan
 from flows.calendar import Calendar
 from flows.chains import Step, is_chain, next_step
@@ -30,7 +30,8 @@ from flows.timing import Slot
 from flows.triggers import AfterEvent, Every, Round, Sample, Wave
 from messages.catalog import Purpose
 
-RESURVEY_CHANNELS = ("sms", "telegram", "whatsapp", "email")
+Once = tuple[str, date | None, bool | None, tuple[int, int] | None, str]
+"""What makes a group one: zone, anchor, annoyed, part, occasion."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ class Projection:
         _, version_id, flow_id = step
         program = self.runtime.shelf.version(version_id)
         flow = None if flow_id == RESURVEY else program.flow(flow_id)
-        way = way_of(self.runtime, flow)
+        way = occasions.way_of(self.runtime, flow)
         ends = _ends_of(flow)
         for row in outlook.planned(self.session, step, way, ends, self.now, until):
             day = max(row.day, self.start)
@@ -122,7 +123,7 @@ class Projection:
     def _count_selections(self, in_force: InForce, flow: Flow) -> None:
         """Look as the planner will on each day of the span, a horizon apart; what was seen is not counted again."""
         program = in_force.program
-        seen: set[tuple[str, date | None, bool | None, str]] = set()
+        seen: set[Once] = set()
         everywhere = selections.zones(self.session)
         today, apart = self.start, max(DAY, add(self.start, program.horizon) - self.start)
         while today < self.end:
@@ -145,7 +146,7 @@ class Projection:
 
     def _members(self, program: Program, selection: Selection, group: Group, today: date) -> dict[str, int]:
         """Who of the group would be planned, by sort; of greetings only who has none from an earlier flow (R43)."""
-        way = way_of(self.runtime, program.flow(selection.flow))
+        way = occasions.way_of(self.runtime, program.flow(selection.flow))
         if selection.purpose is not Purpose.GREETING:
             return outlook.count_members(self.session, program.id, selection, group, today, way)
         before = self._greeted.setdefault((group.occasion, group.zone), [])
@@ -192,19 +193,9 @@ class Projection:
         drawn = occasions.draw_lots(self.runtime, self.session, program, flow, draw, barred)
         if occasions.is_too_small(flow, drawn):
             return ()
-        sorts = outlook.sorts_of(self.session, program.id, drawn.ids, way_of(self.runtime, flow))
+        sorts = outlook.sorts_of(self.session, program.id, drawn.ids, occasions.way_of(self.runtime, flow))
         self._note(program, flow.id, draw.slot, sorts)
         return drawn.ids
-
-
-def way_of(runtime: Runtime, flow: Flow | None) -> Way:
-    """How a flow reaches people; None: what asks again after a complaint was handled."""
-    if flow is None:
-        return Way(Purpose.SURVEY, tuple(name for name in RESURVEY_CHANNELS if name in runtime.channels))
-    if flow.message is None:
-        return Way(flow.purpose, ())
-    channels = tuple(name for name in flow.message.channels if name in runtime.channels)
-    return Way(flow.purpose, channels or ("",), flow.message.to)
 
 
 def _ends_of(flow: Flow | None) -> Chain:
@@ -216,6 +207,7 @@ def _ends_of(flow: Flow | None) -> Chain:
     return Chain(until, flow.stops_on if is_chain(flow) else ())
 
 
-def _once(flow: Flow, group: Group) -> tuple[str, date | None, bool | None, str]:
+def _once(flow: Flow, group: Group) -> Once:
     """What is counted once: an occasion; of a cadence its first link, since `_go_on` counts the later ones."""
-    return group.zone, group.anchor, group.annoyed, "" if isinstance(flow.on, Every) else group.occasion
+    occasion = "" if isinstance(flow.on, Every) else group.occasion
+    return group.zone, group.anchor, group.annoyed, group.part, occasion

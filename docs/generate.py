@@ -18,9 +18,9 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from flows import actions, fields, triggers
+from flows import actions, duties, fields, triggers
 from flows import program as language
-from flows.audience import MEASURES, All
+from flows.audience import FLAGS, MEASURES, All
 from flows.calendar import Festival
 from flows.fields import PERIOD_MONTHS, Part
 from flows.program import Program
@@ -33,7 +33,7 @@ BEGIN, END = "<!-- variables: python docs/generate.py -->", "<!-- end of variabl
 
 SECTIONS: tuple[tuple[type[Part], str, str], ...] = (
     (Program, "The program", "The whole file. Fields may stand in any order."),
-    (language.OffDays, "off_days", "Stands in the program, and in a flow or a re-survey that differs."),
+    (language.OffDays, "off_days", "Stands in the program, and in a flow, the callback or a re-survey that differs."),
     (language.Classes, "classes", "A class belongs to a program, not to a customer."),
     (language.ClassRule, "rules", "A list in `classes`."),
     (language.Activity, "activity", "The measures are `activity_count`, `activity_total` and `days_since_activity`."),
@@ -43,7 +43,12 @@ SECTIONS: tuple[tuple[type[Part], str, str], ...] = (
     (language.Survey, "surveys", "`surveys` maps an id to its questions."),
     (language.Question, "questions", "In the order in which they are asked."),
     (language.Flow, "flows", "A list. Each flow is one rule: when, to whom, what."),
-    (triggers.AfterEvent, "on: event", "`after`, `deadline` and `same_day` of the flow count from it."),
+    (
+        triggers.AfterEvent,
+        "on: event",
+        "`after`, `deadline` and `same_day` of the flow count from it. Where it comes again, the flow of a new class "
+        "takes over from that of the old one, counted from its last step.",
+    ),
     (triggers.OnSilence, "on: silence", "The activity is the event that the program's `activity` names."),
     (triggers.Every, "on: every", "A customer of another class begins anew."),
     (triggers.SeasonRule, "seasons", "A list in a trigger that comes again."),
@@ -53,12 +58,21 @@ SECTIONS: tuple[tuple[type[Part], str, str], ...] = (
     (triggers.FirstWorkdays, "on: first_workdays", "What the last of them has not seen expires."),
     (triggers.Sample, "on: every + sample", "`after` of the flow counts from the first day of the period."),
     (triggers.Wave, "on: waves", "A week without a workday has no wave, and the trail says so."),
-    (triggers.Round, "on: round", "Without `sample` and `share` everybody who is meant is asked."),
+    (
+        triggers.Round,
+        "on: round",
+        "Without `sample` and `share` everybody who is meant is asked. Each day counts from the one before: monthly "
+        "rounds from the 31st come on the 30th, and from February on always on the 28th.",
+    ),
     (triggers.AtLeast, "on: at_least", "Each is told with the flow's task."),
     (triggers.Unanswered, "on: unanswered", "The reminder goes on with the same survey, before it closes."),
     (actions.MessageAction, "message", "It stands in a flow."),
-    (actions.TaskAction, "task", "It stands in a flow, in a quota, and in `replies` as `suggestion`."),
+    (actions.TaskAction, "task", "It stands in a flow, a quota and a duty, and in `replies` as `suggestion`."),
     (language.Quota, "quotas", "A list. Each is closed on the first workday after its period."),
+    (duties.Duty, "duties", "A list. Its `on` is one of the next three forms, `first_workdays` or `festivals`."),
+    (duties.Daily, "duty on: daily", "`each: staff` makes it a journal that everybody keeps."),
+    (duties.Weekly, "duty on: weekly", "Each of the days is a task of its own."),
+    (duties.Monthly, "duty on: monthly", "`31` is the last day of every month."),
     (language.Replies, "replies", "Every field may be left out."),
     (language.Low, "low", "It stands in `replies`."),
     (language.Alert, "alerts", "`alerts` maps a flag to its words and roles."),
@@ -107,6 +121,7 @@ MEANINGS: Mapping[tuple[str, str], str] = {
     ("MessageAction", "purpose"): "greeting, marketing, survey or service: decides consent and caps",
     ("Quota", "id"): "name of the quota",
     ("Quota", "period"): "calendar period that is counted",
+    ("Duty", "task"): "what is to be done; `within` and `workdays` count from the day on which it opens",
     ("Replies", "low"): "who counts as unhappy",
     ("Replies", "thanks_satisfied"): "template: thanks above the neutral level",
     ("Replies", "thanks_neutral"): "template: thanks up to the neutral level",
@@ -169,6 +184,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "surveys": '{visit: {questions: [{id: overall, scale: 1-5, text: {en: "How was it?"}}]}}',
         "flows": "[{id: thanks, on: {event: visit}, after: 1d, message: {template: visit}}]",
         "quotas": "[{id: asked, rate: follow_up, target: 80%}]",
+        "duties": "[{id: till, on: {monthly: 31}, task: {kind: form, name: {en: Count the till}, role: host}}]",
         "replies": "{low: {level: 2}, neutral_level: 3}",
         "callback": "{owner: host, sla: 24h, ladder: [{at: 0%, role: host}], resurvey: {survey: visit}}",
         "cap": "{messages: 2, days: 7}",
@@ -202,6 +218,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "questions": '[{id: overall, scale: 1-5, text: {en: "How was it?"}}]',
         "ask": "1",
         "closes_after": "7d",
+        "complaints": "note",
     },
     "Question": {
         "id": "overall",
@@ -234,6 +251,8 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "where": "paid >= 100 and not refunded",
         "share": "30%",
         "every": "1q",
+        "once_per": "[topic]",
+        "once_within": "7d",
         **COMES_AGAIN,
     },
     "OnSilence": {"silence": "6mo"},
@@ -241,7 +260,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "SeasonRule": {"from": "04-01", "to": "10-31", "every": "7d"},
     "OnDate": {"date": "machine.guaranteed_until"},
     "OnMilestone": {"milestones": "[opening]"},
-    "FirstWorkdays": {"first_workdays": "3", "from": "mon"},
+    "FirstWorkdays": {"first_workdays": "3", "from": "mon", "spread": "true"},
     "Sample": {"every": "1hy", **IS_DRAWN},
     "Wave": {
         "waves": "[mon, wed, fri]",
@@ -260,6 +279,8 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "remind_on": "[fri, sat]",
         "remind_day": "25",
         "remind_before": "14d",
+        "remind_at": '"20:30"',
+        "due_at": '"21:00"',
     },
     "OnFestival": {"festivals": "[new_year, mid_autumn, anniversary]"},
     "Unanswered": {"unanswered": "after_visit"},
@@ -269,6 +290,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "survey": "visit",
         "channels": "[sms, telegram]",
         "to": "[owner, barista]",
+        "pause_during_ticket": "true",
     },
     "TaskAction": {
         "kind": "call",
@@ -288,6 +310,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "name": "{zh: 到店回访率, en: Visits asked about}",
         "rate": "follow_up",
         "of": "[after_visit]",
+        "among": "[member]",
         "by": "class",
         "target": "80%",
         "period": "month",
@@ -295,6 +318,17 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "penalty_per": "5%",
         "task": "{kind: call, name: {en: Call the guest}, role: host}",
     },
+    "Duty": {
+        "id": "greeting_cards",
+        "on": "{festivals: [new_year, anniversary]}",
+        "before": "5wd",
+        "each": "staff",
+        "opens_at": '"08:30"',
+        "task": "{kind: letter, name: {en: Write the cards}, role: host, workdays: 3}",
+    },
+    "Daily": {"daily": "true"},
+    "Weekly": {"weekly": "[mon, fri]"},
+    "Monthly": {"monthly": "28"},
     "Replies": {
         "low": "{level: 2, points: 60}",
         "neutral_level": "3",
@@ -304,7 +338,8 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "ask_details": "apology_detail",
         "alerts": "{medical: {words: {en: [bleeding]}, ping: [doctor]}}",
         "topics": "{service: [staff, rude, 态度], price: [expensive, 太贵]}",
-        "annoyed": "{zh: [太频繁, 别老打电话], en: [too often]}",
+        "annoyed": "{zh: [太频繁, 别烦我], en: [too often]}",
+        "annoyed_by_calls": "{zh: [别老打电话], en: [stop calling]}",
         "suggestion": "{kind: visit, name: {en: Talk it over}, role: host, workdays: 10}",
     },
     "Low": {"level": "2", "points": "60"},
@@ -315,6 +350,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "clock": "calendar",
         "ladder": "[{at: 0%, role: host}, {at: 100%, role: manager}]",
         "acknowledge_within": "30min",
+        "off_days": "{weekend: send, holiday: send}",
         "resurvey": "{after: 1d, survey: visit}",
     },
     "Rung": {"at": "100%+24h", "role": "manager"},
@@ -380,6 +416,7 @@ planned stays under the version that planned it.
 - **language: text**: `{zh: 到店, en: Visit}`. The customer's language is taken, else the program's, else the first.
 - **offset**: `30min` `2h` `7d` `2w` `1mo` `1q` `1hy` `1y`. Minutes and hours run on the clock; the rest count days and
   months and keep the local time of day. 31 August + 1mo is 30 September.
+- **workdays**: `3wd`, so many workdays of the program's calendar; the day itself does not count.
 - **interval**: an offset of at least a day.
 - **period**: PERIODS, a calendar period.
 - **weekday**: WEEKDAYS.
@@ -391,8 +428,13 @@ planned stays under the version that planned it.
 **Predicates** choose customers and events. Compare a field with a value (`==` `!=` `<` `<=` `>` `>=`), ask for one of
 many (`city in ['Beijing', 'Shanghai']`), or name a flag alone (`leader_introduced`). Join with `and`, `or`, `not`, and
 brackets. Fields are MEASURES,
-the program's `attributes`, and, in `where`, the fields of the event. A missing fact, or a value of another kind, makes
-its comparison false. A date is compared as text: `birthday >= '1990-01-01'`.
+the program's `attributes`, the flags FLAGS, and, in `where`, the fields of the event. A missing
+fact, or a value of another kind, makes its comparison false; a flag that nobody has set is false. A date is compared as
+text: `birthday >= '1990-01-01'`.
+
+**Flags** come with a customer and hold in every program, whatever its flows say: who is `anonymous` is never contacted;
+whoever is `leader_introduced` hears of milestones and is greeted, nothing else; a `vip_guest` is greeted, and gets what
+staff plan for them by hand.
 
 **Festivals**: FESTIVALS.
 
@@ -431,6 +473,7 @@ def programs_page() -> str:
         HEAD.replace("PERIODS", " ".join(f"`{period}`" for period in PERIOD_MONTHS))
         .replace("WEEKDAYS", " ".join(f"`{day}`" for day in fields.WEEKDAYS))
         .replace("MEASURES", ", ".join(f"`{name}`" for name in MEASURES))
+        .replace("FLAGS", ", ".join(f"`{name}`" for name in FLAGS))
         .replace("FESTIVALS", ", ".join(f"`{name}`" for name in Festival))
     )
     return "\n".join([head, *(line for section in SECTIONS for line in _section(*section))]) + "\n"
@@ -475,6 +518,7 @@ def _kinds() -> list[tuple[Any, str]]:
     """Types that have a name of their own on this page; compared, since not all of them can be hashed."""
     return [
         (fields.OffsetField, "offset"),
+        (fields.StepOffsetField, "offset or workdays"),
         (fields.IntervalField, "interval"),
         (fields.PeriodField, "period"),
         (fields.PredicateField, "predicate"),

@@ -24,6 +24,10 @@ class MessageAction(Part):
     to: tuple[str, ...] = Field(
         (), description="roles of the contact persons who each get it; none: the customer's first person (R2)"
     )
+    pause_during_ticket: bool = Field(
+        False,
+        description="waits while a complaint about its matter is not dealt with; one about no matter holds all of them",
+    )
 
 
 class TaskAction(Part):

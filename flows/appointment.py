@@ -15,7 +15,7 @@ from flows.offsets import DAY, resolve_local
 from flows.program import Program
 from flows.promises import ping_time
 from flows.timing import SOFT_OVERRIDE, Slot, place_day
-from flows.windows import is_open
+from flows.windows import ANY_TIME, OwnTimes, is_open
 from messages.reading.moments import Moment, moment_in
 
 WISH = "wished time"
@@ -77,7 +77,13 @@ def wished_ping(role: str, at: datetime, zone: ZoneInfo) -> PlannedPing:
 
 
 def later_slot(
-    text: str, since: datetime, closes_at: datetime, program: Program, zone: ZoneInfo, calendar: Calendar
+    text: str,
+    since: datetime,
+    closes_at: datetime,
+    program: Program,
+    zone: ZoneInfo,
+    calendar: Calendar,
+    own: OwnTimes = ANY_TIME,
 ) -> tuple[Slot, bool] | None:
     """When to ask somebody again who has no time now, and whether they named that time.
 
@@ -85,7 +91,7 @@ def later_slot(
     """
     moment = moment_in(text, since.astimezone(zone))
     at = _begins(moment, since, program, zone) if moment and moment.start else None
-    slot = _exactly(at, program, zone, calendar) if at else _on_day(moment, since, program, zone, calendar)
+    slot = _exactly(at, program, zone, calendar) if at else _on_day(moment, since, program, zone, calendar, own)
     return (replace(slot, expires_at=closes_at), at is not None) if slot.due_at < closes_at else None
 
 
@@ -96,7 +102,10 @@ def _exactly(at: datetime, program: Program, zone: ZoneInfo, calendar: Calendar)
     return Slot(local.date(), local.date(), local.time(), at, None, reasons)
 
 
-def _on_day(moment: Moment | None, since: datetime, program: Program, zone: ZoneInfo, calendar: Calendar) -> Slot:
+def _on_day(
+    moment: Moment | None, since: datetime, program: Program, zone: ZoneInfo, calendar: Calendar, own: OwnTimes
+) -> Slot:
+    permits = program.permits().of_customer(own)
     today = since.astimezone(zone).date()
     day = max(moment.day, today + DAY) if moment else today + DAY
-    return place_day(day, event_on=today, deadline=None, permits=program.permits(), calendar=calendar, zone=zone)
+    return place_day(day, event_on=today, deadline=None, permits=permits, calendar=calendar, zone=zone)

@@ -4,7 +4,7 @@
 
 A missing fact makes its comparison false, whatever the operator; so does a comparison between unlike types. The same
 tree is evaluated here for one customer and compiled to SQL for many (`bot/store/audiences.py`); a property test holds
-that both choose the same customers. Fields are `class`, the measures of the program's activity, and attributes.
+that both choose the same customers. Fields are `class`, the measures of the program's activity, flags and attributes.
 """
 
 import ast
@@ -18,7 +18,10 @@ from flows.errors import PredicateError
 
 Literal = str | float | int | bool
 MEASURES = ("class", "activity_count", "activity_total", "days_since_activity")
-"""Fields that are columns of the enrolment; every other name is an attribute of the customer or of the event."""
+"""Fields that are columns of the enrolment."""
+
+ANONYMOUS, LEADER_INTRODUCED, VIP_GUEST = FLAGS = ("anonymous", "leader_introduced", "vip_guest")
+"""Flags of the enrolment that every program knows (R6); what else they keep back: `flows/consent.py`."""
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,38 @@
 """When a person must call, how urgent it is, and who is pinged when (R128-R138, rule 6)."""
 
-from datetime import datetime
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from flows.calendar import Calendar
 from flows.decisions import NextRound, OpenTicket, PlannedPing
-from flows.offsets import add_to_instant
+from flows.offsets import DAY, add_to_instant, resolve_local
 from flows.program import Program
 from flows.promises import call_before, ping_time, sla_due
+from flows.windows import ANY_TIME, OwnTimes
 from messages.reading import Reading
 
 ALERT = "alert:"
 """How the steps begin that no ladder plans: words that reach somebody at once, whatever becomes of the ticket."""
 
 
-def promise(program: Program, since: datetime, zone: ZoneInfo, calendar: Calendar) -> tuple[datetime, datetime]:
+def promise(
+    program: Program, since: datetime, zone: ZoneInfo, calendar: Calendar, own: OwnTimes = ANY_TIME
+) -> tuple[datetime, datetime]:
     """(due, call before): the end of the SLA, and the last moment to call that the customer's windows allow."""
-    due = sla_due(since, program.callback.sla, program.callback.clock, zone, calendar)
-    before = call_before(since, due, permits=program.permits(), calendar=calendar, zone=zone)
-    return due, before or due
+    rule = program.callback
+    due = sla_due(since, rule.sla, rule.clock, zone, calendar)
+    permits = program.permits(off_days=rule.off_days).of_customer(own)
+    before = call_before(since, due, permits=permits, calendar=calendar, zone=zone)
+    return due, before or _by_the_staff_on_duty(program, since, due, zone)
+
+
+def _by_the_staff_on_duty(program: Program, since: datetime, due: datetime, zone: ZoneInfo) -> datetime:
+    """The due time; nobody is told to expect a call at 00:00, but by the end of the hard hours of the day before."""
+    local = due.astimezone(zone)
+    if local.time() != time.min:
+        return due
+    evening = resolve_local(local.date() - DAY, program.hard_hours.end, zone)
+    return evening if evening > since else due - timedelta(minutes=1)
 
 
 def ladder(program: Program, since: datetime, due: datetime, zone: ZoneInfo) -> tuple[PlannedPing, ...]:
@@ -50,9 +64,10 @@ def open_ticket(
     kind: str,
     topic: str | None,
     because: str,
+    own: OwnTimes = ANY_TIME,
 ) -> OpenTicket:
     """The entry of the queue that one unhappy reply opens."""
-    due, before = promise(program, since, zone, calendar)
+    due, before = promise(program, since, zone, calendar, own)
     return OpenTicket(
         kind=kind,
         owner_role=program.callback.owner,
@@ -67,7 +82,9 @@ def open_ticket(
     )
 
 
-def next_round(program: Program, since: datetime, zone: ZoneInfo, calendar: Calendar, because: str) -> NextRound:
+def next_round(
+    program: Program, since: datetime, zone: ZoneInfo, calendar: Calendar, because: str, own: OwnTimes = ANY_TIME
+) -> NextRound:
     """A low second answer: each round starts a new clock and a new ladder."""
-    due, before = promise(program, since, zone, calendar)
+    due, before = promise(program, since, zone, calendar, own)
     return NextRound(due, before, ladder(program, since, due, zone), because)

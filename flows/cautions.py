@@ -7,13 +7,14 @@ from datetime import date, timedelta
 from itertools import combinations, pairwise, product
 from typing import Any
 
-from flows.audience import MEASURES, All, AnyOf, Literal, Not, Predicate, fields_of, holds, kind_of, values_of
+from flows.audience import FLAGS, MEASURES, All, AnyOf, Literal, Not, Predicate, fields_of, holds, kind_of, values_of
 from flows.calendar import Calendar
 from flows.checks import Draft, one_of
 from flows.errors import Fault
 from flows.fields import WEEKDAYS
 from flows.offsets import DAY, Offset, add
 from flows.program import Flow, Program, Rung
+from flows.promises import STAFF_HOURS
 from flows.source import Path
 from flows.triggers import AfterEvent, AtLeast, OnFestival, OnMilestone, Sample, Trigger, Unanswered, Wave
 from flows.windows import seek_day
@@ -36,7 +37,7 @@ def cautions_of(draft: Draft, calendar: Calendar, today: date, channels: Collect
     `calendar` is that of the program's region; a year of it from `today` on is looked at. `channels`: those that exist.
     """
     found = [*_assumptions(draft), *_surveys(draft), *_ladder(draft), *_classes(draft), *_greetings(draft)]
-    found += [*_quotas(draft), *_unused(draft)]
+    found += [*_quotas(draft), *_duties(draft, calendar), *_unused(draft)]
     for index, flow in enumerate(draft.program.flows):
         found += _flow(draft, ("flows", index), flow, calendar, today)
         found += _channels(draft, ("flows", index, "message", "channels"), flow, channels)
@@ -55,7 +56,7 @@ def _assumptions(draft: Draft) -> Iterator[Fault]:
 def _surveys(draft: Draft) -> Iterator[Fault]:
     for survey_id, survey in draft.program.surveys.items():
         if all(question.scale is not Scale.TEXT for question in survey.questions):
-            said = "nobody can say an opinion in their own words (R57)"
+            said = "nobody can say an opinion in their own words"
             yield draft.fault(("surveys", survey_id, "questions"), said, "add a question with `scale: text`")
 
 
@@ -65,6 +66,10 @@ def _ladder(draft: Draft) -> Iterator[Fault]:
         if _height(ladder[index]) < _height(ladder[index - 1]):
             said = f"{ladder[index].at} comes before {ladder[index - 1].at}"
             yield draft.fault(("callback", "ladder", index, "at"), said, "let the ladder ascend")
+    owner = draft.program.callback.owner
+    if owner not in {rung.role for rung in ladder}:
+        said = f"{owner} owns the tickets and stands on no rung of the ladder"
+        yield draft.fault(("callback", "owner"), said, "write a rung for that role, or mend the spelling")
 
 
 def _height(rung: Rung) -> tuple[float, timedelta]:
@@ -72,7 +77,9 @@ def _height(rung: Rung) -> tuple[float, timedelta]:
 
 
 def _length(offset: Offset) -> timedelta:
-    """Roughly how long an offset is; months from a January on."""
+    """Roughly how long an offset is; months from a January on, workdays without a day off."""
+    if offset.is_workdays:
+        return offset.amount * DAY
     return offset.delta if offset.is_time else add(_JANUARY, offset) - _JANUARY
 
 
@@ -89,7 +96,7 @@ def _greetings(draft: Draft) -> Iterator[Fault]:
     for (_, first, one), (index, second, other) in combinations(greetings, 2):
         shared = [name for name in other.festivals if name in one.festivals]
         if shared and can_hold(All((first.audience, second.audience)), draft.program):
-            said = f"{first.id} greets some of the same customers at {', '.join(shared)}; each gets one greeting (R43)"
+            said = f"{first.id} greets some of the same customers at {', '.join(shared)}; each gets one greeting"
             yield draft.fault(("flows", index, "audience"), said, "let the audiences exclude each other")
 
 
@@ -116,13 +123,27 @@ def _quotas(draft: Draft) -> Iterator[Fault]:
             yield draft.fault(path, "none of its flows sends a survey", "name flows whose message has one")
 
 
+def _duties(draft: Draft, calendar: Calendar) -> Iterator[Fault]:
+    """Days that are never worked, and hours at which nobody is told."""
+    for index, duty in enumerate(draft.program.duties):
+        path: Path = ("duties", index)
+        off = [day for day in getattr(duty.on, "weekly", ()) if WEEKDAYS.index(day) not in calendar.workweek]
+        if off:
+            said = f"{', '.join(off)} is off as a rule, so it comes on the next workday"
+            yield draft.fault((*path, "on", "weekly"), said, "choose days of the working week")
+        if not STAFF_HOURS.holds(duty.opens_at):
+            said = f"staff are told from {STAFF_HOURS} only, so they hear of it later than it opens"
+            yield draft.fault((*path, "opens_at"), said, "open it within these hours")
+
+
 def _unused(draft: Draft) -> Iterator[Fault]:
     """What is declared, and nothing in the program asks for."""
     program = draft.program
     triggers = [flow.on for flow in program.flows]
     surveys = {flow.message.survey for flow in program.flows if flow.message} | {program.callback.resurvey.survey}
     milestones = {name for each in triggers if isinstance(each, OnMilestone) for name in each.milestones}
-    festivals = {name for each in triggers if isinstance(each, OnFestival) for name in each.festivals}
+    comes_on = (*triggers, *(duty.on for duty in program.duties))
+    festivals = {name for each in comes_on if isinstance(each, OnFestival) for name in each.festivals}
     for where, declared, named in (
         ("events", program.events, set(_events_named(program, triggers))),
         ("surveys", program.surveys, surveys),
@@ -194,6 +215,9 @@ def _lengths(draft: Draft, flow: Flow, path: Path) -> Iterator[Fault]:
             remedy = f"write {own}, or leave it out" if own else "leave it out"
             for name in sorted({"remind_on", "remind_day", "remind_before"} & trigger.model_fields_set - {own}):
                 yield draft.fault((*path, "on", name), f"a {per} does not look at it", remedy)
+            if trigger.remind_at and not STAFF_HOURS.holds(trigger.remind_at):
+                said = f"staff are told from {STAFF_HOURS} only, so they hear of it the next morning"
+                yield draft.fault((*path, "on", "remind_at"), said, "remind within these hours")
         case _:
             pass
 
@@ -225,7 +249,7 @@ def can_hold(predicate: Predicate, program: Program, data: Mapping[str, str] | N
 
     `data`: fields of the event, with their kinds. True where there are too many combinations to try.
     """
-    kinds = {**program.attributes, **(data or {})}
+    kinds = {**dict.fromkeys(FLAGS, "flag"), **program.attributes, **(data or {})}
     names = sorted(fields_of(predicate))
     choices = [_choices(name, kinds.get(name), values_of(predicate, name), program) for name in names]
     worlds = 1

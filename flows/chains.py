@@ -4,19 +4,23 @@ A chain has exactly one step that is still to come. Its dates count from nominal
 moved to. Where the rows come from: bot/journey/chains.py. Sums with dates: recurrence.py.
 """
 
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from enum import Enum, auto
 from zoneinfo import ZoneInfo
 
 from flows.calendar import Calendar
 from flows.decisions import PlanFollowUp
 from flows.events import Event
-from flows.plan import slot_after, step_slot
+from flows.plan import offset_after, released, slot_after, step_slot
 from flows.program import Flow, Program
 from flows.recurrence import following
 from flows.timing import Slot
 from flows.triggers import AfterEvent, Every
+
+OVER = "nothing comes after"
+RESTARTED = "restarted by"
+"""How the reasons begin for which a step was taken back although its chain may go on."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,11 @@ def counts_contacts(flow: Flow, kind: str) -> bool:
 def until_of(flow: Flow) -> str:
     """The name of the date after which nothing of this flow comes; empty: it has no end."""
     return (flow.on.until or "") if isinstance(flow.on, AfterEvent | Every) else ""
+
+
+def over(flow: Flow, ends_on: date | None) -> str:
+    """Why no step comes any more."""
+    return f"{OVER} {until_of(flow)} on {ends_on}"
 
 
 def next_step(
@@ -93,6 +102,54 @@ def first_late(
     first = slot_after(program, flow, event, zone, calendar)
     step = Step(event.id, first.nominal_on, first.intended_on, matter_id=event.matter_id)
     return next_step(program, flow, step, today=today, ends_on=ends_on, zone=zone, calendar=calendar, annoyed=annoyed)
+
+
+def is_same_kind(flow: Flow, other: Flow) -> bool:
+    """Do the steps of two chains look the same to the customer: the same text, or the same kind of task (R5)?"""
+    if not (isinstance(flow.on, AfterEvent) and isinstance(other.on, AfterEvent) and flow.on.event == other.on.event):
+        return False
+    same_text = flow.message and other.message and flow.message.template == other.message.template
+    return bool(same_text or (flow.task and other.task and flow.task.kind == other.task.kind))
+
+
+def taken_up(
+    program: Program,
+    flow: Flow,
+    event: Event,
+    last: Step | None,
+    because: str,
+    *,
+    now: datetime,
+    ends_on: date | None,
+    zone: ZoneInfo,
+    calendar: Calendar,
+    annoyed: bool = False,
+) -> PlanFollowUp | None:
+    """The step to come of a chain that had none: after `last`, else as its event would have planned it.
+
+    Its occasion tells it from a step of the same date that was taken back before.
+    """
+    planned: PlanFollowUp | None = None
+    if last is None:
+        slot = slot_after(program, flow, event, zone, calendar)
+        last = Step(event.id, slot.nominal_on, slot.intended_on, matter_id=event.matter_id)
+        on_time = released(slot, program, flow, now, calendar, zone)
+        if on_time is not None and (ends_on is None or slot.nominal_on <= ends_on):
+            planned = _planned(flow, last, on_time, f"{offset_after(flow, event)} after {event.type}")
+    planned = planned or next_step(
+        program,
+        flow,
+        last,
+        today=now.astimezone(zone).date(),
+        ends_on=ends_on,
+        zone=zone,
+        calendar=calendar,
+        annoyed=annoyed,
+    )
+    if planned is None:
+        return None
+    occasion = f"{planned.occasion}:{now:%Y%m%d%H%M%S}"
+    return replace(planned, occasion=occasion, because=f"{because}; {planned.because}")
 
 
 def _planned(flow: Flow, last: Step, slot: Slot, because: str) -> PlanFollowUp:

@@ -10,11 +10,12 @@ from datetime import date
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flows.actions import TaskAction
-from flows.audience import MEASURES, Predicate, fields_of, values_of
+from flows.audience import FLAGS, MEASURES, Predicate, fields_of, values_of
 from flows.calendar import Calendar, Festival
 from flows.errors import Fault
 from flows.offsets import DAY
 from flows.program import Flow, Program, Quota
+from flows.promises import Period
 from flows.recurrence import Season
 from flows.resurvey import FLOW as RESURVEY
 from flows.source import Path, Source
@@ -24,6 +25,7 @@ from flows.triggers import (
     AtLeast,
     Drawn,
     Every,
+    FirstWorkdays,
     OnDate,
     OnFestival,
     OnMilestone,
@@ -68,7 +70,7 @@ class Draft:
 
 def check_program(draft: Draft, knows: KnowsTemplate | None = None) -> Iterator[Fault]:
     """Every fault of a program that its shape alone does not show."""
-    for check in (_times, _names, _flows, _surveys, _classes, _happenings, _quotas, _answers):
+    for check in (_times, _names, _flows, _surveys, _classes, _happenings, _quotas, _duties, _answers):
         yield from check(draft)
     if knows:
         for name in draft.program.template_names():
@@ -124,12 +126,21 @@ def _names(draft: Draft) -> Iterator[Fault]:
     program = draft.program
     yield from _twice(draft, "flows", [flow.id for flow in program.flows])
     yield from _twice(draft, "quotas", [quota.id for quota in program.quotas])
+    yield from _twice(draft, "duties", [duty.id for duty in program.duties])
+    taken = {RESURVEY, *(flow.id for flow in program.flows)}
+    for index, duty in enumerate(program.duties):
+        if duty.id in taken:
+            yield draft.fault(("duties", index, "id"), f"{duty.id!r} is the name of a flow", "choose another")
     for index, flow in enumerate(program.flows):
         if flow.id == RESURVEY:
             yield draft.fault(("flows", index, "id"), f"{RESURVEY!r} is the name of what asks again", "choose another")
     for name in program.days:
         if name in set(Festival):
             yield draft.fault(("days", name), f"{name!r} is a festival of the calendar", "choose another name")
+    for name in FLAGS:
+        if name in program.attributes:
+            remedy = "leave it out: audiences ask for it as it is"
+            yield draft.fault(("attributes", name), f"{name!r} is a flag that every program has", remedy)
     for kind, matter in program.matters.items():
         for name in (kind, *matter.dates):
             if "." in name:
@@ -166,7 +177,7 @@ def _classes(draft: Draft) -> Iterator[Fault]:
     for index, rule in enumerate(classes.rules):
         path: Path = ("classes", "rules", index)
         yield from draft.unknown((*path, "class"), "class", [rule.class_], classes.names)
-        yield from draft.asks((*path, "where"), rule.where, {*program.attributes, *MEASURES})
+        yield from draft.asks((*path, "where"), rule.where, {*program.attributes, *FLAGS, *MEASURES})
 
 
 def _happenings(draft: Draft) -> Iterator[Fault]:
@@ -180,7 +191,7 @@ def _happenings(draft: Draft) -> Iterator[Fault]:
             yield from _sets(draft, (*path, "sets", target), target, value, event.fields)
     for kind, contact in program.contacts.items():
         yield from draft.unknown(("contacts", kind, "required"), "field", contact.required, contact.fields)
-        known = {*contact.fields, *program.attributes, *MEASURES}
+        known = {*contact.fields, *program.attributes, *FLAGS, *MEASURES}
         yield from draft.asks(("contacts", kind, "counts"), contact.counts, known)
     if program.activity:
         yield from draft.unknown(("activity", "event"), "event", [program.activity.event], program.events)
@@ -221,11 +232,27 @@ def _is_date(text: str) -> bool:
     return True
 
 
+def _duties(draft: Draft) -> Iterator[Fault]:
+    program = draft.program
+    for index, duty in enumerate(program.duties):
+        path: Path = ("duties", index)
+        yield from _task(draft, (*path, "task"), duty.task)
+        match duty.on:
+            case OnFestival(festivals=festivals):
+                known = (*Festival, *program.days)
+                yield from draft.unknown((*path, "on", "festivals"), "festival", festivals, known)
+            case FirstWorkdays(spread=True):
+                yield draft.fault((*path, "on", "spread"), "a duty has no customers to spread", "leave it out")
+            case _:
+                pass
+
+
 def _quotas(draft: Draft) -> Iterator[Fault]:
     program = draft.program
     for index, quota in enumerate(program.quotas):
         path: Path = ("quotas", index)
         yield from draft.unknown((*path, "of"), "flow", quota.of, [flow.id for flow in program.flows])
+        yield from draft.unknown((*path, "among"), "class", quota.among, program.classes.names)
         yield from _idle_quota(draft, path, quota)
         if quota.task:
             yield from _task(draft, (*path, "task"), quota.task)
@@ -237,6 +264,10 @@ def _idle_quota(draft: Draft, path: Path, quota: Quota) -> Iterator[Fault]:
         yield draft.fault((*path, "by"), "the program has no classes", "name them in `classes`, or leave `by` out")
     if quota.rate == "handling" and quota.of:
         yield draft.fault((*path, "of"), "handling counts tickets, not flows", "leave it out")
+    if quota.rate == "handling" and quota.task:
+        yield draft.fault((*path, "task"), "a ticket that is not closed has its owner already", "leave it out")
+    if quota.among and quota.rate != "follow_up":
+        yield draft.fault((*path, "among"), f"it means nothing for the rate {quota.rate}", "leave it out")
     if quota.reached != "answered" and quota.rate != "follow_up":
         yield draft.fault((*path, "reached"), f"it means nothing for the rate {quota.rate}", "leave it out")
 
@@ -246,7 +277,8 @@ def _answers(draft: Draft) -> Iterator[Fault]:
     program = draft.program
     again = program.callback.resurvey.survey
     if again not in program.surveys:
-        yield draft.fault(("callback", "resurvey", "survey"), "unknown survey", one_of(program.surveys))
+        named = program.callback.resurvey.survey
+        yield draft.fault(("callback", "resurvey", "survey"), f"unknown survey {named!r}", one_of(program.surveys))
     if program.replies.suggestion:
         yield from _task(draft, ("replies", "suggestion"), program.replies.suggestion)
 
@@ -264,7 +296,7 @@ def _place_of(program: Program, template: str) -> Path:
 def _flows(draft: Draft) -> Iterator[Fault]:
     for index, flow in enumerate(draft.program.flows):
         path: Path = ("flows", index)
-        yield from draft.asks((*path, "audience"), flow.audience, {*draft.program.attributes, *MEASURES})
+        yield from draft.asks((*path, "audience"), flow.audience, {*draft.program.attributes, *FLAGS, *MEASURES})
         yield from _trigger(draft, flow, (*path, "on"))
         yield from _timing(draft, flow, path)
         yield from _doing(draft, flow, path)
@@ -277,8 +309,11 @@ def _trigger(draft: Draft, flow: Flow, path: Path) -> Iterator[Fault]:
         case AfterEvent(event=event, where=where) | Wave(event=event, where=where):
             yield from draft.unknown((*path, "event"), "event", [event], program.events)
             if event in program.events:
-                known = {*program.events[event].fields, *program.attributes, *MEASURES}
+                known = {*program.events[event].fields, *program.attributes, *FLAGS, *MEASURES}
                 yield from draft.asks((*path, "where"), where, known)
+                yield from draft.unknown((*path, "once_per"), "field", _once_per(flow), program.events[event].fields)
+            if "once_within" in flow.on.model_fields_set and not _once_per(flow):
+                yield draft.fault((*path, "once_within"), "nothing says what is the same", "give it `once_per`")
         case Unanswered(unanswered=other):
             if not any(flow.id == other and flow.message and flow.message.survey for flow in program.flows):
                 ids = [flow.id for flow in program.flows if flow.message and flow.message.survey]
@@ -291,8 +326,11 @@ def _trigger(draft: Draft, flow: Flow, path: Path) -> Iterator[Fault]:
             yield from draft.unknown((*path, "date"), "date", [name], dates_of(program))
         case OnSilence() if program.activity is None:
             yield draft.fault((*path, "silence"), "nothing counts as activity", "name an event in `activity`")
-        case AtLeast(of=kinds):
+        case AtLeast(of=kinds, per=per, remind_at=remind_at, due_at=due_at):
             yield from draft.unknown((*path, "of"), "contact", kinds, program.contacts)
+            if per is Period.DAY and remind_at and due_at and remind_at >= due_at:
+                said = f"told at {remind_at:%H:%M} of what is due at {due_at:%H:%M}"
+                yield draft.fault((*path, "remind_at"), said, "remind earlier")
             if flow.message or flow.set_class:
                 said = "a minimum is for staff: it sends no message and sets no class"
                 yield draft.fault(path[:-1], said, "give it a task, or nothing: then the owner of tickets is told")
@@ -302,6 +340,10 @@ def _trigger(draft: Draft, flow: Flow, path: Path) -> Iterator[Fault]:
         yield from _again(draft, flow.on, path)
     if isinstance(flow.on, Drawn):
         yield from _drawn(draft, flow.on, path)
+
+
+def _once_per(flow: Flow) -> tuple[str, ...]:
+    return flow.on.once_per if isinstance(flow.on, AfterEvent) else ()
 
 
 def _again(draft: Draft, trigger: Again, path: Path) -> Iterator[Fault]:
@@ -389,7 +431,7 @@ def _doing(draft: Draft, flow: Flow, path: Path) -> Iterator[Fault]:
         said = f"a flow does not send {message.purpose}"
         yield draft.fault((*path, "message", "purpose"), said, "survey, service, greeting or marketing")
     if message.purpose is Purpose.GREETING and message.survey:
-        said = "a greeting carries no survey (R44)"
+        said = "a greeting carries no survey"
         yield draft.fault((*path, "message", "survey"), said, "leave it out, or use another purpose")
     if "{festival}" in message.template and not isinstance(flow.on, OnFestival):
         said = "only a flow on festivals knows {festival}"

@@ -8,15 +8,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from flows.audience import ANONYMOUS, LEADER_INTRODUCED, VIP_GUEST
 from flows.calendar import Calendar
 from flows.program import Cap
-from flows.windows import Permits, in_hard_hours, next_opening
+from flows.windows import ANY_TIME, OwnTimes, Permits, next_moment, next_opening
 from messages.catalog import Purpose
 
 CAPPED = frozenset({Purpose.GREETING, Purpose.MARKETING, Purpose.SURVEY, Purpose.SERVICE})
 """Purposes that count for the weekly cap and obey windows."""
 ALWAYS = frozenset({Purpose.REPLY, Purpose.STAFF})
 """Answers inside a conversation, and notices to staff: no window and no cap (R78)."""
+
+OUTSIDE_WINDOW = "outside window"
+OUTSIDE_OWN_TIMES = "outside the times that the customer asked for"
 
 
 @dataclass(frozen=True)
@@ -28,8 +32,9 @@ class Standing:
     marketing_consent: bool = False
     open_ticket: bool = False
     paused_until: datetime | None = None
-    anonymous: bool = False
-    leader_introduced: bool = False
+    flags: frozenset[str] = frozenset()
+    """Those of `flows.audience.FLAGS` that are set."""
+    own: OwnTimes = ANY_TIME
     recent: tuple[datetime, ...] = ()
     """When messages that count were sent or put into the outbox, newest last."""
 
@@ -67,26 +72,34 @@ def may_contact(
     cap: Cap,
     exempt_from_cap: bool = False,
     exempt_from_windows: bool = False,
+    milestone: bool = False,
+    by_hand: bool = False,
 ) -> Answer:
-    """Whether an automatic message of this purpose may go out now (R78, R82, R84, R86, R88).
+    """Whether an automatic message of this purpose may go out now (R6, R78, R80, R82, R84, R86, R88).
 
-    `exempt_from_cap`: complaint handling and same-day steps. `exempt_from_windows`: greetings and soft overrides,
-    for which only the hard hours hold.
+    `permits` are the program's. `exempt_from_cap`: complaint handling and same-day steps. `exempt_from_windows`:
+    greetings and soft overrides, for which only the hard hours and the customer's own times hold. `milestone`: it
+    tells of one; `by_hand`: staff planned it for this very customer.
     """
-    forbidden = _forbidden(purpose, standing)
+    forbidden = _forbidden(purpose, standing, milestone=milestone, by_hand=by_hand)
     if forbidden:
         return No(forbidden)
     if purpose in ALWAYS:
         return Yes()
     if standing.paused_until and standing.paused_until > now:
         return Later(standing.paused_until, "paused")
-    opening = _opening(now, permits, calendar, standing.zone, exempt_from_windows)
+    zone, exempt = standing.zone, exempt_from_windows
+    own = permits.of_customer(standing.own)
+    opening = next_moment(now, permits=own, calendar=calendar, zone=zone, exempt=exempt)
     if opening > now:
-        return Later(opening, "outside window")
+        program_open = own is not permits and now == next_moment(
+            now, permits=permits, calendar=calendar, zone=zone, exempt=exempt
+        )
+        return Later(opening, OUTSIDE_OWN_TIMES if program_open else OUTSIDE_WINDOW)
     if not exempt_from_cap and purpose in CAPPED:
         free_at = _cap_frees_at(standing.recent, cap, now)
         if free_at is not None:
-            return Later(next_opening(free_at, permits=permits, calendar=calendar, zone=standing.zone), "weekly cap")
+            return Later(next_opening(free_at, permits=own, calendar=calendar, zone=zone), "weekly cap")
     return Yes()
 
 
@@ -110,15 +123,32 @@ def may_still_send(
     return Yes()
 
 
-def _forbidden(purpose: Purpose, standing: Standing) -> str | None:
+def _forbidden(purpose: Purpose, standing: Standing, *, milestone: bool, by_hand: bool) -> str | None:
     if standing.opted_out and purpose not in ALWAYS:
         return "opted out"
-    if standing.anonymous:
-        return "anonymous: no contact"
-    if standing.leader_introduced and purpose in (Purpose.MARKETING, Purpose.SURVEY):
-        return "introduced by a leader: milestones and greetings only"
+    if barred := barred_by_flag(standing.flags, purpose, milestone=milestone, by_hand=by_hand):
+        return barred
     if purpose is Purpose.MARKETING:
         return _bars_promotion(standing.marketing_consent, standing.open_ticket)
+    return None
+
+
+def barred_by_flag(
+    flags: frozenset[str], purpose: Purpose, *, milestone: bool = False, by_hand: bool = False
+) -> str | None:
+    """Which flag of a customer keeps a step back that reaches them, a message as well as a call; None: none does.
+
+    Nobody contacts who stays anonymous. Whoever a leader introduced gets milestones and greetings, a guest of the
+    house greetings and what the company plans for them itself (R6, R86). Answers to them are no steps.
+    """
+    if ANONYMOUS in flags:
+        return "anonymous: no contact"
+    if purpose in ALWAYS or purpose is Purpose.GREETING:
+        return None
+    if LEADER_INTRODUCED in flags and not milestone:
+        return "introduced by a leader: milestones and greetings only"
+    if VIP_GUEST in flags and not by_hand:
+        return "guest of the house: greetings and the company's own plan only"
     return None
 
 
@@ -126,12 +156,6 @@ def _bars_promotion(marketing_consent: bool, open_ticket: bool) -> str | None:
     if not marketing_consent:
         return "no marketing consent"
     return "open complaint: no promotion" if open_ticket else None
-
-
-def _opening(now: datetime, permits: Permits, calendar: Calendar, zone: ZoneInfo, hard_only: bool) -> datetime:
-    if hard_only and in_hard_hours(now, permits.windows, zone):
-        return now
-    return next_opening(now, permits=permits, calendar=calendar, zone=zone)
 
 
 def _cap_frees_at(recent: tuple[datetime, ...], cap: Cap, now: datetime) -> datetime | None:

@@ -48,7 +48,8 @@ class Group:
     """The members of a Selection who share a zone and an anchor date, and therefore one occasion and one slot.
 
     `annoyed`: only those who showed annoyance, or only the others (R83). `enrolled_by`: only who was of the class by
-    this day. `quiet_since`: only whom no event of the Selection's `stops_on` reached since this instant.
+    this day. `quiet_since`: only whom no event of the Selection's `stops_on` reached since this instant. `part`: one of
+    so many equal parts of the customers, told apart by their ids; (0, 3) is the first of three.
     """
 
     zone: str
@@ -58,6 +59,7 @@ class Group:
     annoyed: bool | None = None
     enrolled_by: date | None = None
     quiet_since: datetime | None = None
+    part: tuple[int, int] | None = None
     count: int = 0
     """How many at most, as the anchors were counted; 0: not counted."""
 

@@ -6,18 +6,19 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flows.audience import MEASURES
+from flows.audience import FLAGS, MEASURES
 
 
 @dataclass(frozen=True)
 class Customer:
-    """One customer as one program sees them: enrolment, measures, attributes."""
+    """One customer as one program sees them: enrolment, measures, flags, attributes."""
 
     id: int
     zone: ZoneInfo
     class_: str | None = None
     person_id: int = 0
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    flags: frozenset[str] = frozenset()
     activity_on: date | None = None
     activity_count: int = 0
     activity_total: float = 0.0
@@ -26,7 +27,8 @@ class Customer:
         """Everything an audience may ask, on this day; the event's own data win over attributes of the same name."""
         since = None if self.activity_on is None else (today - self.activity_on).days
         measures = dict(zip(MEASURES, (self.class_, self.activity_count, self.activity_total, since), strict=True))
-        return {**self.attributes, **(data or {}), **measures}
+        flags = {name: name in self.flags for name in FLAGS}
+        return {**self.attributes, **flags, **(data or {}), **measures}
 
 
 @dataclass(frozen=True)

@@ -47,8 +47,17 @@ def _windows(value: object) -> object:
     raise ValueError('write windows as a list such as ["09:00-12:00", "14:00-18:00"]')
 
 
-def _interval(text: str) -> Offset:
+def _length(text: str) -> Offset:
     offset = parse_offset(text)
+    if offset.is_workdays:
+        raise ValueError(
+            f"{text!r} counts workdays, as only `after` and `before` of a flow do; write days, such as '3d'"
+        )
+    return offset
+
+
+def _interval(text: str) -> Offset:
+    offset = _length(text)
     if offset.is_time or offset.amount < 1:
         raise ValueError(f"{text!r} is no interval; write at least a day, such as '1d', '2w' or '1mo'")
     return offset
@@ -69,7 +78,10 @@ def _month_day(text: str) -> tuple[int, int]:
     if found is None:
         raise ValueError(f"{text!r} is no day of the year; write month and day, such as '04-01'")
     month, day = int(found[1]), int(found[2])
-    date(2024, month, day)  # ValueError: no such day
+    try:
+        date(2024, month, day)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no day of the year; write the month first, such as '10-15'") from error
     return month, day
 
 
@@ -86,7 +98,8 @@ def _share(text: str) -> Fraction:
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-OffsetField = Annotated[Offset, _read_as(parse_offset, "7d")]
+StepOffsetField = Annotated[Offset, _read_as(parse_offset, "7d")]
+OffsetField = Annotated[Offset, _read_as(_length, "7d")]
 IntervalField = Annotated[Offset, _read_as(_interval, "1mo")]
 PeriodField = Annotated[Offset, _read_as(_period, "1hy")]
 PredicateField = Annotated[Predicate, _read_as(parse_predicate, "class == 'vip'")]

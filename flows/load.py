@@ -34,6 +34,9 @@ def load_program(
     source = read_yaml(text, file)
     if not isinstance(source.data, dict):
         raise ProgramError((Fault(file, 1, "", "a program is a mapping of fields", "begin with `id: my_program`"),))
+    if "programs" in source.data and "flows" not in source.data:
+        remedy = f"run `huifang rehearse {file}`"
+        raise ProgramError((Fault(file, None, "", "this looks like a scenario, not a program", remedy),))
     data = source.data
     for dotted, value in (overrides or {}).items():
         data = _override(data, dotted.split("."), value, file, dotted)
@@ -95,15 +98,30 @@ _REMEDIES = {
     "int_parsing": "write a whole number",
     "float_parsing": "write a number",
     "tuple_type": "write a list, as in [one, two]",
+    "list_type": "write a list, as in [one, two]",
+    "dict_type": "write fields below it, as in {zh: ..., en: ...}",
     "mapping_type": "write fields below it, as in {zh: ..., en: ...}",
     "literal_error": "choose one of them",
     "enum": "choose one of them",
-    "string_pattern_mismatch": "write it as the pattern says",
+    "string_pattern_mismatch": "write it as the examples of docs/programs.md",
     "greater_than_equal": "stay within the limit",
     "less_than_equal": "stay within the limit",
     "too_short": "write at least one",
     "model_type": "write fields below it, indented",
 }
+
+
+_MESSAGES = {
+    "extra_forbidden": "unknown field",
+    "dict_type": "is no mapping of names to values",
+    "mapping_type": "is no mapping of names to values",
+    "tuple_type": "is no list",
+    "list_type": "is no list",
+    "missing": "is missing",
+    "string_type": "is no text",
+    "string_pattern_mismatch": "is not written as it must be",
+}
+"""What is wrong, where the words of the library are not for people."""
 
 
 def _faults_of(error: ValidationError, source: Source) -> Iterator[Fault]:
@@ -115,7 +133,7 @@ def _faults_of(error: ValidationError, source: Source) -> Iterator[Fault]:
             path = path[:-1]
         field = ".".join(str(part) for part in path)
         remedy = _REMEDIES.get(item["type"], "")
-        message = "unknown field" if item["type"] == "extra_forbidden" else item["msg"].removeprefix("Value error, ")
+        message = _MESSAGES.get(item["type"]) or item["msg"].removeprefix("Value error, ")
         if item["loc"][0] == "flows" and item["loc"][2:3] == ("on",) and len(item["loc"]) > 3:
             meant = _trigger_at(source.data, item["loc"][:3])
             if meant and item["loc"][3] != meant:

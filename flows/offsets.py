@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from flows.calendar import Calendar
+
 DAY = timedelta(days=1)
 
 
@@ -17,6 +19,7 @@ class Unit(StrEnum):
     MINUTE = "min"
     HOUR = "h"
     DAY = "d"
+    WORKDAY = "wd"
     WEEK = "w"
     MONTH = "mo"
     QUARTER = "q"
@@ -27,12 +30,12 @@ class Unit(StrEnum):
 _MINUTES = {Unit.MINUTE: 1, Unit.HOUR: 60}
 _DAYS = {Unit.DAY: 1, Unit.WEEK: 7}
 _MONTHS = {Unit.MONTH: 1, Unit.QUARTER: 3, Unit.HALF_YEAR: 6, Unit.YEAR: 12}
-_OFFSET = re.compile(r"(-?)([0-9]{1,4}) ?(min|h|d|w|mo|q|hy|y)")
+_OFFSET = re.compile(r"(-?)([0-9]{1,4}) ?(min|h|d|wd|w|mo|q|hy|y)")
 
 
 @dataclass(frozen=True)
 class Offset:
-    """A length such as 2h, 7d or 1mo; negative lies before the day it is added to."""
+    """A length such as 2h, 7d, 3wd or 1mo; negative lies before the day it is added to."""
 
     amount: int
     unit: Unit
@@ -41,6 +44,11 @@ class Offset:
     def is_time(self) -> bool:
         """Whether it keeps the time of day (minutes, hours) and not the date."""
         return self.unit in _MINUTES
+
+    @property
+    def is_workdays(self) -> bool:
+        """Whether it counts workdays, so that only a calendar knows how far it reaches."""
+        return self.unit is Unit.WORKDAY
 
     @property
     def delta(self) -> timedelta:
@@ -61,19 +69,26 @@ class Offset:
 
 
 def parse_offset(text: str) -> Offset:
-    """Read 30min, 2h, 7d, 2w, 1mo, 1q, 1hy or 1y, with a minus for 'before'."""
+    """Read 30min, 2h, 7d, 3wd, 2w, 1mo, 1q, 1hy or 1y, with a minus for 'before'."""
     found = _OFFSET.fullmatch(text.strip())
     if found is None:
         raise ValueError(
-            f"Cannot read the offset {text!r}; write a number and one of min, h, d, w, mo (month), q (quarter), "
-            "hy (half-year), y, such as '7d' or '1mo'"
+            f"Cannot read the offset {text!r}; write a number and one of min, h, d, wd (workday), w, mo (month), "
+            "q (quarter), hy (half-year), y, such as '7d' or '1mo'"
         )
     sign, amount, unit = found.groups()
     return Offset(int(sign + amount), Unit(unit))
 
 
-def add(day: date, offset: Offset) -> date:
-    """The day that lies an offset away; months clip to the month's end (29 February to 28)."""
+def add(day: date, offset: Offset, calendar: Calendar | None = None) -> date:
+    """The day that lies an offset away; months clip to the month's end (29 February to 28).
+
+    Workdays are those of the calendar, and the day itself does not count.
+    """
+    if offset.is_workdays:
+        if calendar is None:
+            raise ValueError(f"{offset} counts workdays, and only a calendar knows them")
+        return calendar.add_workdays(day, offset.amount)
     if offset.unit in _DAYS:
         return day + offset.amount * _DAYS[offset.unit] * DAY
     if offset.unit in _MONTHS:
@@ -87,6 +102,18 @@ def add_to_instant(at: datetime, offset: Offset, zone: ZoneInfo) -> datetime:
         return at.astimezone(UTC) + offset.delta
     local = at.astimezone(zone)
     return resolve_local(add(local.date(), offset), local.time(), zone)
+
+
+def until(at: datetime, offset: Offset, zone: ZoneInfo) -> datetime:
+    """When a time allowed runs out: one in days or longer ends that local day at 24:00 (rules 2 and 6)."""
+    if offset.is_time:
+        return at.astimezone(UTC) + offset.delta
+    return end_of_day(add(at.astimezone(zone).date(), offset), zone)
+
+
+def last_day(ends_at: datetime, zone: ZoneInfo) -> date:
+    """The day on which a time runs out; one that ends at 00:00 ends on the day before."""
+    return (ends_at.astimezone(UTC) - timedelta(microseconds=1)).astimezone(zone).date()
 
 
 def add_months(day: date, months: int) -> date:

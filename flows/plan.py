@@ -3,7 +3,7 @@
 What the calendar calls for is planned as sets: read `flows/selections.py`.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,23 +11,15 @@ from flows.audience import holds
 from flows.calendar import Calendar
 from flows.decisions import CancelFollowUps, Decision, Missed, PlanFollowUp, SetClass
 from flows.events import Customer, Event
-from flows.offsets import Offset, add, add_to_instant, parse_offset
+from flows.offsets import Offset, add, add_to_instant, last_day, parse_offset
 from flows.program import Flow, Program
+from flows.promises import ping_time
 from flows.timing import LATE, Slot, place_day, place_instant, place_same_day
 from flows.triggers import AfterEvent, Unanswered
 from flows.windows import release
 
 MOST_DAYS = 9999
 """A greater number of days in an event is a slip of the pen: the flow's own offset holds."""
-
-
-@dataclass(frozen=True)
-class Anchor:
-    """So many enrolled customers of one zone count from this date (None: the trigger needs none)."""
-
-    zone: str
-    on: date | None
-    count: int = 0
 
 
 def plan_event(program: Program, event: Event, customer: Customer, now: datetime, calendar: Calendar) -> list[Decision]:
@@ -63,9 +55,15 @@ def slot_after(program: Program, flow: Flow, event: Event, zone: ZoneInfo, calen
     event_on = occurred_at.astimezone(zone).date()
     limit = add(event_on, flow.deadline) if flow.deadline and not flow.deadline.is_time else None
     if flow.before is not None:
-        return step_slot(program, flow, add(event_on, after), zone, calendar)
+        return step_slot(program, flow, add(event_on, after, calendar), zone, calendar)
     if flow.same_day:
         slot = place_same_day(occurred_at, permits=permits, calendar=calendar, zone=zone)
+        if is_for_staff(flow) and LATE in slot.reasons:
+            slot = _in_staff_hours(slot, occurred_at, program, zone)
+    elif after.is_time and is_for_staff(flow):
+        at = add_to_instant(occurred_at, after, zone)
+        slot = place_instant(at, deadline=None, permits=permits, calendar=calendar, zone=zone)
+        slot = _in_staff_hours(slot, at, program, zone)
     elif after.is_time:
         deadline = add_to_instant(occurred_at, flow.deadline, zone) if flow.deadline else None
         slot = place_instant(
@@ -78,9 +76,27 @@ def slot_after(program: Program, flow: Flow, event: Event, zone: ZoneInfo, calen
         )
     else:
         slot = place_day(
-            add(event_on, after), event_on=event_on, deadline=limit, permits=permits, calendar=calendar, zone=zone
+            add(event_on, after, calendar),
+            event_on=event_on,
+            deadline=limit,
+            permits=permits,
+            calendar=calendar,
+            zone=zone,
         )
     return with_expiry(slot, flow.valid_for, zone)
+
+
+def is_for_staff(flow: Flow) -> bool:
+    """Whether a step is only a task: no message of it waits for the customers' windows, so neither does it."""
+    return flow.task is not None and flow.message is None
+
+
+def _in_staff_hours(slot: Slot, at: datetime, program: Program, zone: ZoneInfo) -> Slot:
+    """The slot at this very instant, or when staff may next be told (rule 6)."""
+    due_at = ping_time(at, program.time_zone)
+    local = due_at.astimezone(zone)
+    reasons = () if due_at == at else ("outside staff hours",)
+    return replace(slot, intended_on=local.date(), local_time=local.time(), due_at=due_at, reasons=reasons)
 
 
 def offset_after(flow: Flow, event: Event) -> Offset:
@@ -101,7 +117,14 @@ def with_expiry(slot: Slot, valid_for: Offset, zone: ZoneInfo) -> Slot:
 def released(
     slot: Slot, program: Program, flow: Flow, now: datetime, calendar: Calendar, zone: ZoneInfo
 ) -> Slot | None:
-    """The slot as it is now: unchanged, late in the next permitted one, or None when its deadline has passed (R18)."""
+    """The slot as it is now: unchanged, late in the next permitted one, or None when its deadline has passed (R18).
+
+    What is only for staff is late as soon as they may be told.
+    """
+    if is_for_staff(flow) and now > slot.due_at:
+        late = _in_staff_hours(slot, now, program, zone)
+        in_time = slot.expires_at is None or late.due_at < slot.expires_at
+        return replace(late, reasons=(*slot.reasons, LATE)) if in_time else None
     permits = program.permits(flow)
     due = release(now, slot.due_at, slot.expires_at, permits=permits, calendar=calendar, zone=zone, exempt=slot.exempt)
     if due is None or due == slot.due_at:
@@ -144,14 +167,14 @@ def plan_reminders(
         if not isinstance(flow.on, Unanswered) or flow.on.unanswered != sent_flow:
             continue
         slot = place_day(
-            add(sent_on, flow.after),
+            add(sent_on, flow.after, calendar),
             event_on=sent_on,
             deadline=None,
             permits=program.permits(flow),
             calendar=calendar,
             zone=zone,
         )
-        if slot.due_at < closes_at:
+        if slot.intended_on < last_day(closes_at, zone):
             slot = replace(slot, expires_at=closes_at)
             planned.append(
                 PlanFollowUp(
@@ -182,7 +205,7 @@ def step_slot(program: Program, flow: Flow, nominal: date, zone: ZoneInfo, calen
     due = day_slot(program, flow, None, zone, nominal, calendar)
     if flow.before is None:
         return due
-    ahead = day_slot(program, flow, None, zone, add(nominal, -flow.before), calendar)
+    ahead = day_slot(program, flow, None, zone, add(nominal, -flow.before, calendar), calendar)
     return replace(ahead, nominal_on=nominal, expires_at=due.expires_at)
 
 

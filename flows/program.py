@@ -15,6 +15,7 @@ from pydantic import Field
 from flows.actions import FieldKind, MessageAction, TaskAction
 from flows.audience import EVERYBODY
 from flows.calendar import Calendar
+from flows.duties import Duty
 from flows.fields import (
     WEEKDAYS,
     IntervalField,
@@ -23,6 +24,7 @@ from flows.fields import (
     Part,
     PredicateField,
     ShareField,
+    StepOffsetField,
     TimeField,
     WeekdayField,
     WindowField,
@@ -107,6 +109,11 @@ class Quota(Part):
         "handling: closed of raised"
     )
     of: tuple[str, ...] = Field((), description="flows that it counts; none: all of the program")
+    among: tuple[str, ...] = Field(
+        (),
+        description="follow_up: every customer of these classes counts, asked or not; whoever answered, or had a "
+        "logged contact that counts in the period, was contacted",
+    )
     by: Literal["class"] | None = Field(None, description="class: each class by itself")
     target: ShareField = Field(description="at least this share: 80%")
     period: Period = Period.MONTH
@@ -114,7 +121,11 @@ class Quota(Part):
         "answered", description="what counts as contacted (R75); a call that a person recorded always does"
     )
     penalty_per: ShareField | None = Field(None, description="one point off for each full share below: 5%")
-    task: TaskAction | None = Field(None, description="drawn for as many as are missing at the period's end (R70)")
+    task: TaskAction | None = Field(
+        None,
+        description="drawn for as many as are missing at the period's end (R70), from whom nobody reached; collection: "
+        "from who was asked and is silent; issue: from whom nothing was sent",
+    )
 
 
 class Question(Part):
@@ -136,7 +147,13 @@ class Survey(Part):
 
     questions: tuple[Question, ...] = Field(min_length=1)
     ask: int = Field(1, ge=1, le=3, description="questions asked in the conversation (at most 3)")
-    closes_after: OffsetField = Field(parse_offset("14d"), description="replies later than this are late (R123)")
+    closes_after: OffsetField = Field(
+        parse_offset("14d"), description="replies later than this are late (R123); days end at 24:00"
+    )
+    complaints: Literal["ticket", "note"] = Field(
+        "ticket",
+        description="note: a complaint in words is kept; a low score, an alert or a wish to be called needs a person",
+    )
 
     def question(self, question_id: str) -> Question:
         return next(question for question in self.questions if question.id == question_id)
@@ -155,8 +172,10 @@ class Flow(Part):
     audience: PredicateField = Field(
         EVERYBODY, description="who is meant: a predicate over class, measures, attributes"
     )
-    after: OffsetField = Field(parse_offset("0d"), description="offset from the trigger's date: 7d, 1mo, 2h")
-    before: OffsetField | None = Field(None, description="instead: so long before a date or a milestone")
+    after: StepOffsetField = Field(
+        parse_offset("0d"), description="offset from the trigger's date: 7d, 1mo, 2h, 3wd (workdays)"
+    )
+    before: StepOffsetField | None = Field(None, description="instead: so long before a date or a milestone: 3d, 3wd")
     after_field: str | None = Field(None, description="field of the event with a number of days, instead of `after`")
     same_day: bool = Field(False, description="send on the event day itself, two hours later, within hard hours (R31)")
     deadline: OffsetField | None = Field(None, description="within N of the event: a hard limit (R24)")
@@ -215,7 +234,10 @@ class Replies(Part):
         default_factory=dict,
         description="language -> words of annoyance with us: half as often from then on, no calls (R83)",
     )
-    suggestion: TaskAction | None = Field(None, description="what a suggestion without a complaint calls for")
+    annoyed_by_calls: Mapping[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="the same, of words about our calls: no opt-out unless more is said (R84)"
+    )
+    suggestion: TaskAction | None = Field(None, description="what a suggestion calls for")
 
 
 class Rung(Part):
@@ -253,6 +275,7 @@ class Callback(Part):
     acknowledge_within: OffsetField | None = Field(
         parse_offset("15min"), description="then the next in the ladder is pinged (R144)"
     )
+    off_days: OffDays | None = Field(None, description="days for the call; overrides the program's")
     resurvey: Resurvey
 
 
@@ -297,6 +320,7 @@ class Program(Part):
     surveys: Mapping[str, Survey] = Field(default_factory=dict)
     flows: tuple[Flow, ...]
     quotas: tuple[Quota, ...] = ()
+    duties: tuple[Duty, ...] = Field((), description="work of staff that comes round and is about no customer")
     replies: Replies = Replies()
     callback: Callback
     cap: Cap = Cap()
@@ -312,6 +336,9 @@ class Program(Part):
     @cached_property
     def _flows_by_id(self) -> dict[str, Flow]:
         return {flow.id: flow for flow in self.flows}
+
+    def duty(self, duty_id: str) -> Duty | None:
+        return next((duty for duty in self.duties if duty.id == duty_id), None)
 
     @cached_property
     def time_zone(self) -> ZoneInfo:
@@ -346,7 +373,8 @@ class Program(Part):
     def tasks(self) -> tuple[TaskAction, ...]:
         """Every task that the program may call for."""
         from_flows = [flow.task for flow in self.flows]
-        others = [*(quota.task for quota in self.quotas), self.replies.suggestion]
+        from_duties = [duty.task for duty in self.duties]
+        others = [*(quota.task for quota in self.quotas), *from_duties, self.replies.suggestion]
         return tuple(task for task in (*from_flows, *others) if task is not None)
 
     def template_names(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from flows.calendar import Calendar
-from flows.offsets import DAY, Offset, Unit, add, add_months, end_of_day, resolve_local
+from flows.offsets import DAY, Offset, Unit, add, add_months, end_of_day, resolve_local, until
 from flows.timing import instant_of_end
 from flows.windows import Permits, TimeWindow
 
@@ -21,7 +21,7 @@ def sla_due(
     """
     day = start.astimezone(zone).date()
     if clock == "calendar":
-        return start.astimezone(UTC) + sla.delta if sla.is_time else end_of_day(add(day, sla), zone)
+        return until(start, sla, zone)
     if sla.is_time:
         return _run_on_workdays(start.astimezone(UTC), sla.delta, zone, calendar)
     if sla.unit is Unit.DAY:
@@ -60,13 +60,16 @@ def call_before(
 # --- Staff (rules 6, 7 and 12) -------------------------------------------------------------------------------------
 
 
-def ping_time(at: datetime, zone: ZoneInfo, *, opens: time = time(8), closes: time = time(22)) -> datetime:
+STAFF_HOURS = TimeWindow(time(8), time(22))
+
+
+def ping_time(at: datetime, zone: ZoneInfo) -> datetime:
     """When a staff member may be pinged: at once in staff hours, else when they next open."""
     local = at.astimezone(zone)
-    if TimeWindow(opens, closes).holds(local.time()):
+    if STAFF_HOURS.holds(local.time()):
         return at.astimezone(UTC)
-    day = local.date() if local.time() < opens else local.date() + DAY
-    return resolve_local(day, opens, zone)
+    day = local.date() if local.time() < STAFF_HOURS.start else local.date() + DAY
+    return resolve_local(day, STAFF_HOURS.start, zone)
 
 
 def staff_deadline(
@@ -113,26 +116,6 @@ def period_of(period: Period, day: date) -> tuple[date, date]:
     return first, add_months(first, months) - DAY
 
 
-def quota_ping_on(
-    period: Period, day: date, calendar: Calendar, *, weekday: int = 4, month_day: int = 25, days_before_end: int = 14
-) -> date:
-    """The day on which an unmet minimum of the day's period is pinged: Friday, the 25th or 14 d before the end.
-
-    On an off day it is the workday before (rule 12).
-    """
-    first, last = period_of(period, day)
-    nominal = {Period.WEEK: first + weekday * DAY, Period.MONTH: first.replace(day=month_day)}.get(
-        period, last - days_before_end * DAY
-    )
-    return nominal if calendar.is_workday(nominal) else calendar.previous_workday(nominal)
-
-
 def quota_report_on(period: Period, day: date, calendar: Calendar) -> date:
     """The first workday after the day's period, whose report shows what was missed (rule 12)."""
     return calendar.next_workday(period_of(period, day)[1])
-
-
-def first_weekday(year: int, month: int, weekday: int) -> date:
-    """The first Monday (0) to Sunday (6) of a month."""
-    first = date(year, month, 1)
-    return first + (weekday - first.weekday()) % 7 * DAY

@@ -7,7 +7,6 @@ Only which day, and when on it; whom it concerns is said in `flows/selections.py
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import count
 from zoneinfo import ZoneInfo
 
 from flows.calendar import Calendar
@@ -99,13 +98,12 @@ def _monday(day: date) -> date:
 
 
 def round_days(start: date, every: Offset, first: date, last: date) -> Iterator[date]:
-    """The nominal days start + k * every from a day to another, both included."""
-    for k in count():
-        day = add(start, every * k)
-        if day > last:
-            return
+    """The nominal days from a day to another, both included; each counts from the one before, clipped (rule 8)."""
+    day = start
+    while day <= last:
         if day >= first:
             yield day
+        day = add(day, every)
 
 
 def _round_draw(program: Program, flow: Flow, nominal: date, calendar: Calendar) -> Draw:
@@ -118,7 +116,7 @@ def round_slot(program: Program, flow: Flow, nominal: date, calendar: Calendar, 
     deadline = add(nominal, flow.deadline) if flow.deadline else None
     permits = program.permits(flow)
     slot = place_day(
-        add(nominal, flow.after),
+        add(nominal, flow.after, calendar),
         event_on=None if permits.advance else nominal,
         deadline=deadline,
         permits=permits,
@@ -139,7 +137,7 @@ def sample_draw(program: Program, flow: Flow, trigger: Sample, today: date, cale
     """The draw of the period that holds `today`; its end is the deadline."""
     first, last = sample_period(trigger.every, today)
     slot = place_day(
-        add(first, flow.after),
+        add(first, flow.after, calendar),
         event_on=first,
         deadline=last,
         permits=program.permits(flow),
@@ -157,14 +155,16 @@ def _horizon_opens(program: Program, slot: Slot) -> datetime:
 # ----- first workdays of a month (R33)
 
 
-def first_workdays_slot(
+def first_workdays_slots(
     program: Program, flow: Flow, trigger: FirstWorkdays, month: date, calendar: Calendar, zone: ZoneInfo
-) -> Slot:
-    """On the first workday of the month that begins on `month`, at the latest on the last of so many."""
-    worked = workdays_of(trigger, month, calendar)
-    return place_day(
-        worked[0], event_on=None, deadline=worked[-1], permits=program.permits(flow), calendar=calendar, zone=zone
-    )
+) -> list[Slot]:
+    """On the first workday of the month that begins on `month`, or spread: one on each of so many; the last is the
+    deadline."""
+    worked, permits = workdays_of(trigger, month, calendar), program.permits(flow)
+    return [
+        place_day(day, event_on=None, deadline=worked[-1], permits=permits, calendar=calendar, zone=zone)
+        for day in (worked if trigger.spread else worked[:1])
+    ]
 
 
 def workdays_of(trigger: FirstWorkdays, month: date, calendar: Calendar) -> tuple[date, ...]:
@@ -186,12 +186,16 @@ def months_between(first: date, last: date) -> Iterator[date]:
 
 @dataclass(frozen=True)
 class Look:
-    """A day on which somebody looks whether a period's minimum is reached; `closes`: the period is over."""
+    """A day on which somebody looks whether a period's minimum is reached; `closes`: the period is over.
+
+    Whoever came after `there_by` is not looked at: nobody is judged who was not reminded.
+    """
 
     day: date
     first: date
     last: date
     closes: bool
+    there_by: date
 
     @property
     def occasion(self) -> str:
@@ -207,29 +211,37 @@ def looks(trigger: AtLeast, first: date, last: date, permits: Permits, calendar:
         if trigger.per is Period.DAY and not permits.off_day_allowed(calendar, begins):
             begins = ends = begins + DAY  # nothing is asked for on an off day
             continue
-        reminders = {_worked_on_or_before(day, permits, calendar) for day in _reminder_days(trigger, begins, ends)}
-        found += [Look(day, begins, ends, closes=False) for day in sorted(reminders) if day >= begins]
-        found.append(Look(_worked_after(ends, permits, calendar), begins, ends, closes=True))
+        days = {_worked_on_or_before(day, permits, calendar) for day in _reminder_days(trigger, begins, ends)}
+        reminders = sorted(day for day in days if day >= begins)
+        found += [Look(day, begins, ends, closes=False, there_by=day) for day in reminders]
+        there_by = min([*reminders, ends - DAY])  # judged is who was reminded
+        found.append(Look(_worked_after(ends, permits, calendar), begins, ends, closes=True, there_by=there_by))
         begins, ends = period_of(trigger.per, ends + DAY)
     return tuple(look for look in found if first <= look.day <= last)
 
 
-def look_slot(look: Look, zone: ZoneInfo) -> Slot:
-    """At nine: a reminder serves until its period is over, what is missing at the end is told however late."""
-    due_at = resolve_local(look.day, STAFF_LOOK, zone).astimezone(UTC)
+def look_slot(trigger: AtLeast, look: Look, zone: ZoneInfo) -> Slot:
+    """At nine, or when the trigger reminds: that serves until the period is over; what is missing then is told however
+    late."""
+    at = STAFF_LOOK if look.closes else trigger.remind_at or STAFF_LOOK
     return Slot(
         nominal_on=look.day,
         intended_on=look.day,
-        local_time=STAFF_LOOK,
-        due_at=due_at,
-        expires_at=None if look.closes else end_of_day(look.last, zone),
+        local_time=at,
+        due_at=resolve_local(look.day, at, zone).astimezone(UTC),
+        expires_at=None if look.closes else counts_until(trigger, look.last, zone) or end_of_day(look.last, zone),
     )
+
+
+def counts_until(trigger: AtLeast, last: date, zone: ZoneInfo) -> datetime | None:
+    """The last instant that still counts for a period which ends on `last`; None: all of that day does."""
+    return resolve_local(last, trigger.due_at, zone) if trigger.due_at else None
 
 
 def _reminder_days(trigger: AtLeast, first: date, last: date) -> list[date]:
     match trigger.per:
         case Period.DAY:
-            return []  # it is over before anybody could be late
+            return [first] if trigger.remind_at else []  # at nine it has only begun
         case Period.WEEK:
             return [first + WEEKDAYS.index(weekday) * DAY for weekday in trigger.remind_on]
         case Period.MONTH:

@@ -17,10 +17,9 @@ def sample_size(share: Fraction, eligible: int) -> int:
     return ceil(share * eligible)
 
 
-def falls_to(member: int, share: Fraction, seed: str) -> bool:
-    """Whether the lot of this member alone falls into the share; whoever else there is changes nothing."""
-    lot = _lot(seed, member)
-    return Fraction(int.from_bytes(lot), 256 ** len(lot)) < share
+def falls_to(share: Fraction, number: int) -> bool:
+    """Whether the `number`-th to come, from 1 on, is taken: of the first N always ceil(share x N) are (rule 11)."""
+    return sample_size(share, number) > sample_size(share, number - 1)
 
 
 def _lot(seed: str, member: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from flows.program import Low, Program, Question
 from messages.reading import Scale
+from messages.reading.blame import blaming
 
 
 def is_low(low: Low, points: int | None, level: int | None, question: Question | None = None) -> bool:
@@ -26,9 +27,15 @@ def thanks_template(program: Program, level: int | None) -> str:
 
 
 def topic_of(program: Program, text: str) -> str | None:
-    """The first topic of the program whose words stand in the text (R119)."""
+    """What a reply is about (R119): the program's first topic that stands where it complains, else anywhere in it."""
+    named = _topics_in(program, text)
+    if len(named) > 1:
+        named = next(filter(None, (_topics_in(program, words) for words in blaming(text))), named)
+    return named[0] if named else None
+
+
+def _topics_in(program: Program, text: str) -> list[str]:
+    """The topics whose words stand in the text, in the order of the program."""
     folded = text.casefold()
-    for topic, words in program.replies.topics.items():
-        if any(word.casefold() in folded for word in words):
-            return topic
-    return None
+    topics = program.replies.topics.items()
+    return [topic for topic, words in topics if any(word.casefold() in folded for word in words)]

@@ -17,7 +17,7 @@ from flows.plan import day_slot, oldest, step_slot
 from flows.program import Flow, OffDays, Program
 from flows.recurrence import following
 from flows.rounds import (
-    first_workdays_slot,
+    first_workdays_slots,
     look_slot,
     looks,
     months_between,
@@ -95,7 +95,7 @@ def date_of(name: str) -> CountsFrom:
     return CountsFrom("matter", field, kind) if dot else CountsFrom("attribute", name)
 
 
-def anchors_between(program: Program, flow: Flow, today: date) -> tuple[date | None, date | None]:
+def anchors_between(program: Program, flow: Flow, today: date, calendar: Calendar) -> tuple[date | None, date | None]:
     """Anchors outside of these two days mean nobody now (None: no limit); those between may, or may not."""
     first, last = oldest(today, flow), add(today, program.horizon)
     if program.permits(flow).advance:
@@ -104,12 +104,13 @@ def anchors_between(program: Program, flow: Flow, today: date) -> tuple[date | N
         case OnSilence(silence=silence):
             return add(first, -silence) - CLIPPED, add(last, -silence) + CLIPPED
         case Every(every=every, seasons=seasons):
-            reached = _reaches(flow, last)
+            reached = _reaches(flow, last, calendar)
             latest = max(add(reached, -each) for each in (every, *(season.every for season in seasons)))
             return None, latest + CLIPPED
         case OnDate() | OnMilestone():
             offset = -flow.before if flow.before else flow.after
-            return add(first, -offset) - CLIPPED, add(last, -offset) + CLIPPED
+            slack = FURTHEST_BACK if offset.is_workdays else CLIPPED
+            return add(first, -offset, calendar) - slack, add(last, -offset, calendar) + slack
         case _:
             return None, None
 
@@ -149,7 +150,7 @@ def may_fire(program: Program, flow: Flow, today: date, calendar: Calendar) -> b
     first, last = oldest(today, flow), _horizon(program, flow, today, calendar)
     match flow.on:
         case OnFestival():
-            return bool(festivals_near(program, flow, today, _reaches(flow, last), calendar))
+            return bool(festivals_near(program, flow, today, _reaches(flow, last, calendar), calendar))
         case FirstWorkdays():
             return any(True for _ in _months(flow, today, last, calendar))
         case Round(start=start, round=every):
@@ -206,16 +207,18 @@ def _groups(
             yield from _milestones(program, flow, anchor, zone, today, until, calendar, named)
         case FirstWorkdays() as trigger:
             for month in _months(flow, today, until, calendar):
-                slot = first_workdays_slot(program, flow, trigger, month, calendar, zone)
-                yield Group(anchor.zone, None, f"month:{month}", slot, enrolled_by=slot.nominal_on)
+                slots = first_workdays_slots(program, flow, trigger, month, calendar, zone)
+                for part, slot in enumerate(slots):
+                    parts = (part, len(slots)) if trigger.spread else None
+                    yield Group(anchor.zone, None, f"month:{month}", slot, enrolled_by=slot.nominal_on, part=parts)
         case Round(start=start, round=every):
             for day in round_days(start, every, oldest(today, flow), until):
                 slot = round_slot(program, flow, day, calendar, zone)
                 yield Group(anchor.zone, None, f"round:{day}", slot, enrolled_by=day)
         case AtLeast() as trigger:
             for look in looks(trigger, oldest(today, flow), until, program.permits(flow), calendar):
-                by = look.last if look.closes else look.day
-                yield Group(anchor.zone, None, look.occasion, look_slot(look, program.time_zone), enrolled_by=by)
+                slot = look_slot(trigger, look, program.time_zone)
+                yield Group(anchor.zone, None, look.occasion, slot, enrolled_by=look.there_by)
         case OnSilence(silence=silence) if anchor.on is not None:
             nominal = add(anchor.on, silence)
             if _planned_now(program, nominal, today, until, flow):
@@ -223,11 +226,11 @@ def _groups(
                 yield Group(anchor.zone, anchor.on, f"silent:{anchor.on}", slot, count=anchor.count)
         case Every() as trigger if anchor.on is not None:
             nominal = _catch_up(trigger, anchor, today, oldest(today, flow))
-            if _planned_now(program, nominal, today, _reaches(flow, until), flow):
+            if _planned_now(program, nominal, today, _reaches(flow, until, calendar), flow):
                 slot = step_slot(program, flow, nominal, zone, calendar)
                 yield Group(anchor.zone, anchor.on, f"due:{nominal}", slot, annoyed=anchor.annoyed, count=anchor.count)
         case OnDate(date=name) if anchor.on is not None:
-            nominal = _beside(flow, anchor.on)
+            nominal = _beside(flow, anchor.on, calendar)
             if _planned_now(program, nominal, today, until, flow):
                 yield _on_date(program, flow, anchor, anchor.on, zone, name, calendar)
         case _:
@@ -242,9 +245,9 @@ def _festivals(
     What is done `before` a festival, such as a visit, keeps the ordinary days.
     """
     any_day = program.permits(flow, OffDays(weekend=OffDay.SEND, holiday=OffDay.SEND, advance=False))
-    for name, day in festivals_near(program, flow, today, _reaches(flow, until), calendar):
+    for name, day in festivals_near(program, flow, today, _reaches(flow, until, calendar), calendar):
         if flow.before:
-            nominal = _beside(flow, day)
+            nominal = _beside(flow, day, calendar)
             if _planned_now(program, nominal, today, until, flow):
                 slot = day_slot(program, flow, None, zone, nominal, calendar, day)
                 yield Group(anchor.zone, None, f"festival:{name}:{day.year}", slot)
@@ -273,7 +276,7 @@ def _milestones(
     milestones: Sequence[Milestone],
 ) -> Iterator[Group]:
     for each in milestones:
-        nominal = _beside(flow, each.on)
+        nominal = _beside(flow, each.on, calendar)
         if _planned_now(program, nominal, today, until, flow):
             slot = _slot_beside(program, flow, each.on, zone, calendar)
             yield Group(anchor.zone, None, f"milestone:{each.kind}:{each.on}", slot)
@@ -284,7 +287,8 @@ def _on_date(
 ) -> Group:
     """What stopped the reminders of this date before, stops this one: since the first of them began."""
     slot = _slot_beside(program, flow, on, zone, calendar)
-    first = min(_beside(each, on) for each in program.flows if isinstance(each.on, OnDate) and each.on.date == name)
+    same_date = [each for each in program.flows if isinstance(each.on, OnDate) and each.on.date == name]
+    first = min(_beside(each, on, calendar) for each in same_date)
     return Group(
         anchor.zone,
         on,
@@ -297,13 +301,13 @@ def _on_date(
 
 def _slot_beside(program: Program, flow: Flow, on: date, zone: ZoneInfo, calendar: Calendar) -> Slot:
     """When what belongs to a date goes out; only what comes after the date must stay after it."""
-    nominal = _beside(flow, on)
+    nominal = _beside(flow, on, calendar)
     return day_slot(program, flow, on if nominal > on else None, zone, nominal, calendar, _last_day(flow, on))
 
 
-def _beside(flow: Flow, on: date) -> date:
+def _beside(flow: Flow, on: date, calendar: Calendar) -> date:
     """The nominal day before or after a date."""
-    return add(on, -flow.before) if flow.before else add(on, flow.after)
+    return add(on, -flow.before if flow.before else flow.after, calendar)
 
 
 def _last_day(flow: Flow, on: date) -> date | None:
@@ -322,9 +326,9 @@ def _months(flow: Flow, today: date, until: date, calendar: Calendar) -> Iterato
             yield month
 
 
-def _reaches(flow: Flow, until: date) -> date:
+def _reaches(flow: Flow, until: date, calendar: Calendar) -> date:
     """The last date of a chain or a festival whose step is near: it may open ahead of it."""
-    return add(until, flow.before) if flow.before else until
+    return add(until, flow.before, calendar) if flow.before else until
 
 
 def _horizon(program: Program, flow: Flow, today: date, calendar: Calendar) -> date:

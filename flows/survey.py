@@ -4,13 +4,14 @@
 reply meant, then hands over to a person; it never books a satisfied score for one.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from flows import callback, score
 from flows.actions import TaskAction
+from flows.annoyance import ANNOYED
 from flows.appointment import at_wish, later_slot, wish_in
 from flows.calendar import Calendar
 from flows.decisions import (
@@ -39,10 +40,9 @@ from flows.decisions import (
 from flows.program import Program, Question
 from flows.states import SurveyState
 from flows.triggers import Unanswered
+from flows.windows import ANY_TIME, OwnTimes
 from messages.reading import Category, Intent, Reading, Scale
 
-ANNOYED = "annoyed"
-"""The flag of a reply with the program's words of annoyance (R83)."""
 NOT_THEIRS = "says that the number is not theirs"
 """Why an address is never used again, whoever writes from it later."""
 
@@ -82,6 +82,8 @@ class Conversation:
     """When the live ticket promises a call."""
     opted_out: bool = False
     """Asked before to get no more messages, and was told so."""
+    own: OwnTimes = ANY_TIME
+    """When the customer wants to be reached."""
     on_page: bool = False
     """Answered on the survey page: all questions at once, and the page says thanks."""
 
@@ -96,6 +98,11 @@ class Conversation:
     def waits(self) -> bool:
         """Does the survey still wait for answers?"""
         return self.survey is not None and not (self.late or self.correcting or self.over)
+
+    def needs_person(self, reading: Reading) -> bool:
+        """Does the reply complain in words, and is this no survey that only notes what is said?"""
+        notes = self.survey is not None and self.program.surveys[self.survey].complaints == "note"
+        return reading.category is Category.COMPLAINT and not notes
 
     @property
     def asked_last(self) -> Question | None:
@@ -123,11 +130,9 @@ def hear(talk: Conversation, reading: Reading, text: str, at: datetime, calendar
     return decisions + list(_alerts(talk, reading, text, at, calendar, decisions))
 
 
-def suggested(talk: Conversation, reading: Reading, decided: Iterable[Decision]) -> TaskAction | None:
-    """The task that a suggestion calls for (R120); None where a complaint decides, and a person is on it anyway."""
-    alone = Category.SUGGESTION in reading.categories and Category.COMPLAINT not in reading.categories
-    in_queue = any(isinstance(each, OpenTicket | NextRound | AddToTicket) for each in decided)
-    return talk.program.replies.suggestion if alone and not in_queue else None
+def suggested(program: Program, reading: Reading) -> TaskAction | None:
+    """The task that a suggestion calls for (R120), also beside a complaint: the idea is heard by itself."""
+    return program.replies.suggestion if Category.SUGGESTION in reading.categories else None
 
 
 def see(talk: Conversation) -> list[Decision]:
@@ -143,6 +148,9 @@ def _hear(talk: Conversation, reading: Reading, text: str, at: datetime, calenda
     if not text.strip():
         yield Ignore("empty")
         return
+    if reading.kind == ANNOYED:
+        yield from _annoyed(talk, reading)
+        return
     booked = list(_book(talk, reading))
     yield from _kept(talk, booked)
     if booked and reading.intent in (Intent.CALLBACK, Intent.HELP):
@@ -156,7 +164,7 @@ def _hear(talk: Conversation, reading: Reading, text: str, at: datetime, calenda
                 yield Say("opt_out_confirmed", "opt_out", "confirmed once")
             if booked:
                 yield from _unhappy_or_done(talk, reading, booked, text, at, calendar, quiet=True)
-            elif reading.category is Category.COMPLAINT:
+            elif talk.needs_person(reading):
                 because = "a complaint beside the opt-out"
                 yield from _to_person(talk, reading, text, at, calendar, "complaint", because, quiet=True)
         case Intent.OPT_IN:
@@ -185,6 +193,17 @@ def _hear(talk: Conversation, reading: Reading, text: str, at: datetime, calenda
             yield from _comment(talk, reading, text, at, calendar)
         case _:
             yield from _unclear(talk, reading, text, at, calendar)
+
+
+def _annoyed(talk: Conversation, reading: Reading) -> Iterator[Decision]:
+    """Nothing but annoyance with us: kept, and answered without the promise of a call (R83)."""
+    because = "words of annoyance"
+    yield NoteLate(reading, because) if talk.late else KeepComment(reading, because)
+    if talk.live_ticket:
+        yield AddToTicket(because)
+    if not (talk.on_page or talk.opted_out):
+        yield Say("annoyed", "annoyed", "answered at once, without a call")
+    yield CancelFollowUps(because, _reminders(talk.program))
 
 
 def _asks(reading: Reading) -> bool:
@@ -263,7 +282,7 @@ def _alerts(
         if not in_queue:
             topic = score.topic_of(talk.program, text)
             yield callback.open_ticket(
-                talk.program, reading, at, talk.zone, calendar, kind=flag, topic=topic, because=because
+                talk.program, reading, at, talk.zone, calendar, kind=flag, topic=topic, because=because, own=talk.own
             )
             in_queue = True
         yield PingNow(alert.ping, f"{callback.ALERT}{flag}", at, because)
@@ -326,7 +345,7 @@ def _trouble(talk: Conversation, reading: Reading, booked: list[BookAnswer]) -> 
     low = next((answer for answer in booked if _is_low(talk, answer)), None)
     if low is not None:
         return "low_score", low.because
-    if reading.category is Category.COMPLAINT:
+    if talk.needs_person(reading):
         return "complaint", "a complaint beside the score"
     flag = _watched(talk, reading)
     return (flag, f"{flag} words beside the score") if flag else None
@@ -375,7 +394,7 @@ def _to_person(
     wished_at = wish.at if wish else None
     because = _named(because, wished_at, talk.zone)
     if talk.resurvey_of and talk.live_ticket:
-        again = callback.next_round(program, at, talk.zone, calendar, because)
+        again = callback.next_round(program, at, talk.zone, calendar, because, talk.own)
         yield replace(again, wished_at=wished_at)
         answer_at = again.call_before
     elif talk.live_ticket:
@@ -386,7 +405,7 @@ def _to_person(
         return
     else:
         opened = callback.open_ticket(
-            program, reading, at, talk.zone, calendar, kind=kind, topic=topic, because=because
+            program, reading, at, talk.zone, calendar, kind=kind, topic=topic, because=because, own=talk.own
         )
         opened = at_wish(opened, wish, program, at, talk.zone)
         yield opened
@@ -414,6 +433,8 @@ def _promise(program: Program, reading: Reading, kind: str, wished_at: datetime 
         return "urgent_reply"
     if wished_at is not None:
         return "callback_at"
+    if ANNOYED in reading.flags and kind != "callback":
+        return "annoyed"
     if kind == "question" and not reading.flags:
         return "question_passed_on"
     return "callback_promised" if kind in ("callback", "question") else program.replies.apology
@@ -438,7 +459,7 @@ def _comment(talk: Conversation, reading: Reading, text: str, at: datetime, cale
     else:
         yield NoteLate(reading, because) if talk.late else KeepComment(reading, because)
     flag = _watched(talk, reading)
-    if flag or reading.category is Category.COMPLAINT:
+    if flag or talk.needs_person(reading):
         if talk.waits:
             yield MoveSurvey(SurveyState.ANSWERED, "answered in words")
         kind = "complaint" if reading.category is Category.COMPLAINT or not flag else flag
@@ -486,7 +507,7 @@ def _ask_later(talk: Conversation, text: str, at: datetime, calendar: Calendar) 
     """One later attempt for somebody who has no time now, while the survey is open (PROGRAMS 4.4)."""
     if not talk.waits or talk.handed_over or talk.closes_at is None:
         return Ignore("busy: no answer to a question")
-    found = later_slot(text, at, talk.closes_at, talk.program, talk.zone, calendar)
+    found = later_slot(text, at, talk.closes_at, talk.program, talk.zone, calendar, talk.own)
     if found is None:
         return Ignore("busy until the survey closes")
     slot, told = found

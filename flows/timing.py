@@ -3,7 +3,7 @@
 Nothing here reads the clock; what falls due is decided by `flows/plan.py`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ from flows.calendar import Calendar
 from flows.offsets import DAY, Offset, Unit, end_of_day, resolve_local
 from flows.windows import (
     FURTHEST_OPENING,
+    OffDay,
     Permits,
     TimeWindow,
     Windows,
@@ -229,7 +230,7 @@ def place_same_day(
     1. event + 2 h, or the next window of that day
     2. that instant up to the end of the hard hours, as a soft override
     3. event + 5 min before the end of the hard hours, as a soft override
-    4. the next opening on another day, flagged late
+    4. the next opening, off day or not, flagged late
     Every step but the last stays inside the customer's own times.
     """
     event_at = event_at.astimezone(UTC)  # adding hours to a local time would ignore clock changes
@@ -241,13 +242,17 @@ def place_same_day(
     )
     due_at = next((moment for moment in moments if moment is not None), None)
     if due_at is None:
-        opening = next_opening(event_at, permits=permits, calendar=calendar, zone=zone)
-        late = opening.astimezone(zone).date() != day
-        until = end_of_day(opening.astimezone(zone).date(), zone)
-        return _slot_at(event_at, opening, until, zone, (LATE,) if late else ())
-    inside = any(window.holds(due_at.astimezone(zone).time()) for window in permits.openings(day))
-    said = ((not inside, SOFT_OVERRIDE), (not permits.off_day_allowed(calendar, day), ON_OFF_DAY))
-    return _slot_at(event_at, due_at, end_of_day(day, zone), zone, tuple(reason for holds, reason in said if holds))
+        any_day = replace(permits, weekend=OffDay.SEND, holiday=OffDay.SEND)
+        due_at = next_opening(event_at, permits=any_day, calendar=calendar, zone=zone)
+    goes_on = due_at.astimezone(zone).date()
+    inside = any(window.holds(due_at.astimezone(zone).time()) for window in permits.openings(goes_on))
+    said = (
+        (goes_on != day, LATE),
+        (not inside, SOFT_OVERRIDE),
+        (not permits.off_day_allowed(calendar, goes_on), ON_OFF_DAY),
+    )
+    reasons = tuple(reason for holds, reason in said if holds)
+    return _slot_at(event_at, due_at, end_of_day(goes_on, zone), zone, reasons)
 
 
 def _on_that_day(

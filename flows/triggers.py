@@ -3,10 +3,11 @@
 Dates are counted in `flows/plan.py` (and `flows/chains.py` where a trigger comes again); here are only the values.
 """
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from flows.audience import EVERYBODY
 from flows.fields import (
@@ -16,6 +17,7 @@ from flows.fields import (
     PeriodField,
     PredicateField,
     ShareField,
+    TimeField,
     WeekdayField,
 )
 from flows.offsets import parse_offset
@@ -47,8 +49,16 @@ class AfterEvent(Again):
 
     event: str = Field(description="event type")
     where: PredicateField = Field(EVERYBODY, description="predicate over the event's data and the customer")
-    share: ShareField | None = Field(None, description="only such a share of the events, drawn by lot: 30%")
+    share: ShareField | None = Field(None, description="only such a share of the events of a month, rounded up: 30%")
     every: IntervalField | None = Field(None, description="comes again, counted from the first nominal date")
+    once_per: tuple[str, ...] = Field(
+        (),
+        description="fields of the event: another one of the same customer that says the same in all of them is the "
+        "same case, and plans nothing (R74)",
+    )
+    once_within: IntervalField = Field(
+        parse_offset("7d"), description="with `once_per`: so far apart they are still the same case"
+    )
 
 
 class OnSilence(Part):
@@ -82,12 +92,16 @@ class OnMilestone(Part):
 
 
 class FirstWorkdays(Part):
-    """Fires in the first so many workdays of each month (R33): on the first, at the latest on the last of them."""
+    """Fires in the first so many workdays of each month (R33): on the first, at the latest on the last of them.
+
+    Or spread over them, each customer on the same of them every month.
+    """
 
     first_workdays: int = Field(ge=1, le=10)
     from_: WeekdayField | None = Field(
         None, alias="from", description="counted from the month's first such day of the week: mon; none: from its first"
     )
+    spread: bool = Field(False, description="an equal part of the customers on each of them, not all on the first")
 
 
 class Unanswered(Part):
@@ -136,7 +150,7 @@ class AtLeast(Part):
     """Fires when too few contacts were logged in a calendar period (R26, R27, R72, rule 12).
 
     On the period's reminder days whoever is behind is told; what is still missing at its end is a breach, told on the
-    first workday after.
+    first workday after. Who came in the course of a period is not judged by it.
     """
 
     at_least: int = Field(ge=1, description="contacts in a period")
@@ -150,6 +164,10 @@ class AtLeast(Part):
     )
     remind_day: int = Field(25, ge=1, le=31, description="of a month: that day")
     remind_before: IntervalField = Field(parse_offset("14d"), description="of longer periods: so long before its end")
+    remind_at: TimeField | None = Field(
+        None, description="at what time who is behind is told; none: at 09:00, and for a `day` not at all"
+    )
+    due_at: TimeField | None = Field(None, description="until what time of its last day contacts count; none: all day")
 
 
 Trigger = (
@@ -166,3 +184,56 @@ Trigger = (
     | AtLeast
     | Unanswered
 )
+
+
+# ----- duties of staff, which are about no customer
+
+
+class Daily(Part):
+    """Comes on every workday."""
+
+    daily: Literal[True] = Field(description="true; nothing is asked for on an off day")
+
+
+class Weekly(Part):
+    """Comes on some days of every week; an off day moves it to the next workday."""
+
+    weekly: tuple[WeekdayField, ...] = Field(min_length=1, description="days of the week: [sat]")
+
+
+class Monthly(Part):
+    """Comes on one day of every month; an off day moves it to the next workday, or back with `month_end`."""
+
+    monthly: int = Field(ge=1, le=31, description="day of the month; a shorter month: its last day")
+
+
+_DUTY_TRIGGERS = {
+    "daily": "Daily",
+    "weekly": "Weekly",
+    "monthly": "Monthly",
+    "first_workdays": "FirstWorkdays",
+    "festivals": "OnFestival",
+}
+
+DutyTrigger = (
+    Annotated[Daily, Tag("Daily")]
+    | Annotated[Weekly, Tag("Weekly")]
+    | Annotated[Monthly, Tag("Monthly")]
+    | Annotated[FirstWorkdays, Tag("FirstWorkdays")]
+    | Annotated[OnFestival, Tag("OnFestival")]
+)
+
+
+def _told_by(value: object) -> str | None:
+    """The trigger of a duty, by the field that only it has: what is wrong is then told of that one alone."""
+    if not isinstance(value, Mapping):
+        return type(value).__name__
+    return next((kind for field, kind in _DUTY_TRIGGERS.items() if field in value), None)
+
+
+TELLS_DUTIES = Discriminator(
+    _told_by,
+    custom_error_type="duty_trigger",
+    custom_error_message=f"a duty comes by one of {', '.join(_DUTY_TRIGGERS)}",
+)
+"""Tells the triggers of duties apart."""

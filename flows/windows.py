@@ -5,7 +5,7 @@ Windows are open at their start and closed at their end. Which days are off is k
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from itertools import pairwise
@@ -99,12 +99,25 @@ class Windows:
 
 
 @dataclass(frozen=True)
+class OwnTimes:
+    """When one customer wants to be reached, whatever the program says (R80); empty: nothing is said of it."""
+
+    times: tuple[TimeWindow, ...] = ()
+    days: frozenset[int] = frozenset()
+    """The weekdays on which they may be reached, Monday is 0; weekends among them are no off days any more."""
+    blocked: tuple[TimeWindow, ...] = ()
+
+
+ANY_TIME = OwnTimes()
+
+
+@dataclass(frozen=True)
 class Permits:
     """On which days and in which hours one step may reach one customer.
 
     `advance` moves a step from an off day to the workday before it. `customer_windows` replace the program's
-    windows inside its hard hours, and nothing falls into `blocked` times (R80). `soft` is false where the program
-    forbids to leave the windows for a same-day step (R79).
+    windows inside its hard hours, `customer_days` its weekdays, and nothing falls into `blocked` times (R80). `soft`
+    is false where the program forbids to leave the windows for a same-day step (R79).
     """
 
     windows: Windows
@@ -114,6 +127,13 @@ class Permits:
     customer_windows: WeekTimes | None = None
     blocked: WeekTimes = ()
     soft: bool = True
+    customer_days: frozenset[int] = frozenset()
+
+    def of_customer(self, own: OwnTimes) -> "Permits":
+        """The same for a customer who has times of their own."""
+        if own == ANY_TIME:
+            return self
+        return replace(self, customer_windows=own.times or None, customer_days=own.days, blocked=own.blocked)
 
     def day_allowed(self, calendar: Calendar, day: date) -> bool:
         """Whether an ordinary step may go out that day: no barred off day, and a window to use."""
@@ -123,17 +143,24 @@ class Permits:
         kind = calendar.kind(day)
         if kind is DayKind.HOLIDAY:
             return self.holiday is OffDay.SEND
-        return kind is DayKind.WORKDAY or self.weekend is OffDay.SEND
+        return kind is DayKind.WORKDAY or self.weekend is OffDay.SEND or day.weekday() in self.customer_days
 
     def openings(self, day: date) -> tuple[TimeWindow, ...]:
         """The windows of that weekday for this customer."""
+        if self._not_their_day(day):
+            return ()
         own = self.windows.on(day) if self.customer_windows is None else self._customer_hours(day)
         return _without(own, _on(self.blocked, day)) if self.blocked else own
 
     def reach(self, day: date) -> tuple[TimeWindow, ...]:
         """The times that a soft override or a fixed hour may use: the hard hours, or what the customer asked for."""
+        if self._not_their_day(day):
+            return ()
         own = (self.windows.hard,) if self.customer_windows is None else self._customer_hours(day)
         return _without(own, _on(self.blocked, day))
+
+    def _not_their_day(self, day: date) -> bool:
+        return bool(self.customer_days) and day.weekday() not in self.customer_days
 
     def _customer_hours(self, day: date) -> tuple[TimeWindow, ...]:
         hard = self.windows.hard
@@ -216,6 +243,23 @@ def opening_within_a_year(at: datetime, permits: Permits, calendar: Calendar, zo
             return at.astimezone(UTC) if moment == now else resolve_local(today, moment, zone)
     day = seek_day(today + DAY, today + FURTHEST_OPENING * DAY, permits, calendar)
     return None if day is None else resolve_local(day, permits.openings(day)[0].start, zone)
+
+
+def next_moment(
+    at: datetime, *, permits: Permits, calendar: Calendar, zone: ZoneInfo, exempt: bool = False
+) -> datetime:
+    """The instant itself if a step may go out then, else when it may; ValueError as in `next_opening`.
+
+    `exempt`: of a step placed outside the windows on purpose, and of greetings: later that day is soon enough.
+    """
+    if exempt:
+        if is_reachable(at, permits=permits, zone=zone):
+            return at
+        local = at.astimezone(zone)
+        moment = first_moment(permits.reach(local.date()), local.time())
+        if moment is not None:
+            return resolve_local(local.date(), moment, zone)
+    return next_opening(at, permits=permits, calendar=calendar, zone=zone)
 
 
 def seek_day(start: date, stop: date, permits: Permits, calendar: Calendar) -> date | None:

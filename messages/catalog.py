@@ -72,6 +72,8 @@ class Template:
     purpose: Purpose
     title: str
     body: str
+    lines_above: int = field(default=0, compare=False)
+    """Lines of its file before the body."""
     digest: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -103,7 +105,7 @@ def parse_template(key: str, language: str, source: str) -> Template:
         raise error.inside(file, lines_above) from error
     if not body:
         raise TemplateError("the message is empty", remedy="Write its words below the ---", file=file, line=lines_above)
-    return Template(key, language, Purpose(front["purpose"]), front["title"], body)
+    return Template(key, language, Purpose(front["purpose"]), front["title"], body, lines_above)
 
 
 def _front_matter(file: str, text: str) -> dict[str, str]:
@@ -142,11 +144,18 @@ def shipped() -> tuple[Template, ...]:
     """Every template of the package, by language and key."""
     root = resources.files("messages") / "text"
     return tuple(
-        parse_template(key, folder.name, file.read_text(encoding="utf-8"))
+        parse_template(key, folder.name, _text_of(file, f"{folder.name}/{key}.md"))
         for folder in sorted(root.iterdir(), key=lambda each: each.name)
         if folder.is_dir()
         for key, file in _files(folder)
     )
+
+
+def _text_of(file: Traversable, name: str) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise TemplateError("not UTF-8 text", remedy="Save the file as UTF-8", file=name, field="file") from error
 
 
 def _files(folder: Traversable, above: str = "") -> Iterator[tuple[str, Traversable]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
+from messages.reading.firsts import compile_any
 from messages.reading.lexicon import load, words_of
 from messages.reading.normalise import fold
 
@@ -42,6 +43,8 @@ def bare(text: str) -> str:
 
 def bare_of_folded(text: str) -> str:
     """Like bare, for a text that is folded already."""
+    if text.isascii() and text.isalnum():
+        return text  # one word or number, as most replies are
     return " ".join(_NOISE.sub(" ", text.replace("'", "")).split())
 
 
@@ -84,7 +87,7 @@ def command_of_bare(
     for keyword in found:
         if keyword.only_opted_out and (survey_open or not opted_out):
             continue
-        if not keyword.places or _is_in(keyword.places, places, country):
+        if not keyword.places or not places or not keyword.places.isdisjoint(places):
             return keyword.command
     return None
 
@@ -93,7 +96,7 @@ def command_of_bare(
 def _phrases() -> tuple[tuple[Command, frozenset[str], re.Pattern[str]], ...]:
     """Sentences of languages without a word file: the command, the words one of which must be there, the pattern."""
     return tuple(
-        (Command(entry["command"]), frozenset(entry["cues"].split()), re.compile("|".join(entry["any"])))
+        (Command(entry["command"]), frozenset(entry["cues"].split()), compile_any(entry["any"]))
         for entry in load("keywords")["phrases"]
     )
 
@@ -110,13 +113,3 @@ def _said_in_a_sentence(words: str, parts: list[str]) -> Command | None:
         if not cues.isdisjoint(parts) and pattern.search(words):
             return command
     return None
-
-
-def _is_in(wanted: frozenset[str], places: set[str], country: str | None) -> bool:
-    """A known country decides; without one the language does; where nothing is known the keyword counts."""
-    if country:
-        return not wanted.isdisjoint(places if country.casefold() not in _OUTSIDE else ())
-    return not places or not wanted.isdisjoint(places)
-
-
-_OUTSIDE: frozenset[str] = frozenset()

@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
+from rich.console import Console
 
 from bot import cli
 from bot.channels.fakes import serving
 from bot.channels.fakes.serving import FakeProvider, Plugged
+from bot.commands.rehearse import print_timeline
 from bot.store import senders as store
 from bot.store.db import Database
 from flows.load import shipped_program_ids, shipped_program_text
+from messages.catalog import parse_template, shipped
 
 
 @dataclass(frozen=True)
@@ -345,6 +349,34 @@ def test_a_rehearsal_is_a_readable_table_otherwise(huifang: Run, scenario: Calla
     assert "2026-11-09 Mon 09:00" in done.out
 
 
+def test_a_small_terminal_shows_texts_in_full_and_who_owns_a_ticket(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.commands.rehearse.out", lambda: Console(width=80))
+    text = "".join(f"{number:03}号客户您好" for number in range(30))
+    asked = {"at": "2026-11-09T09:00+08:00", "what": "message", "text": text, "because": "7d after"}
+    opened = {"what": "ticket", "topic": "price", "owner": "service", "because": "2 on 1-5"}
+    print_timeline([asked, {**opened, "at": "2026-11-09T10:00+08:00"}])
+    shown = capsys.readouterr().out
+    assert all(cell_len(line) <= 80 for line in shown.splitlines())
+    assert "…" not in shown
+    assert "029号客" in "".join(shown.split())
+    assert "topic price, owner" in shown
+
+
+def test_a_file_of_the_other_kind_is_told_once(huifang: Run, scenario: Callable[..., str], tmp_path: Path) -> None:
+    done = huifang("check", scenario())
+    assert (done.code, done.err.count("\n")) == (1, 1)
+    assert "looks like a scenario" in done.err
+    assert "huifang rehearse" in done.err
+    program = tmp_path / "mine.yaml"
+    program.write_text(shipped_program_text("retail_aftersales"), encoding="utf-8")
+    done = huifang("rehearse", str(program))
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "looks like a program" in done.err
+    assert "huifang check" in done.err
+
+
 def test_the_same_rehearsal_twice_tells_the_same(huifang: Run, scenario: Callable[..., str]) -> None:
     file = scenario()
     assert huifang("rehearse", file, "--json").out == huifang("rehearse", file, "--json").out
@@ -403,6 +435,29 @@ def test_a_scenario_that_is_not_there_is_told(huifang: Run) -> None:
     done = huifang("rehearse", "nothing.yaml")
     assert done.code == 2
     assert "nothing.yaml does not exist" in done.err
+
+
+def test_a_template_that_cannot_be_sent_is_a_fault(huifang: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What would hold a message back on its day is told while one writes."""
+    slip = parse_template(
+        "retail_aftersales/purchase",
+        "en",
+        "---\ntitle: After a purchase\npurpose: survey\n---\n{{ salutaton }}, {{ company }}: {{ question }}",
+    )
+    others = [each for each in shipped() if (each.key, each.language) != (slip.key, slip.language)]
+    monkeypatch.setattr("bot.commands.check.shipped", lambda: [*others, slip])
+    done = huifang("check", "retail_aftersales")
+    assert done.code == 1
+    assert "messages/text/en/retail_aftersales/purchase.md:5: " in done.err
+    assert "salutation" in done.err
+
+
+def test_a_template_that_one_language_lacks_is_doubtful(huifang: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    fewer = [each for each in shipped() if (each.key, each.language) != ("retail_aftersales/purchase", "en")]
+    monkeypatch.setattr("bot.commands.check.shipped", lambda: fewer)
+    done = huifang("check", "retail_aftersales")
+    assert done.code == 0
+    assert "warning messages/text/en/retail_aftersales/purchase.md: is missing" in done.err
 
 
 # ----- event, import, forecast
@@ -726,3 +781,39 @@ def test_a_paused_sender_is_listed_and_let_go_on(bot: Run, tmp_path: Path) -> No
     assert "is paused" in again.err
     bogus = bot("senders", "resume", "bogus")
     assert "no channel 'bogus' -> one of telegram" in bogus.err
+
+
+# ----- classes
+
+VALUE_CLASSES = Path(__file__).parents[1] / "docs" / "examples" / "value_classes.yaml"
+
+
+@pytest.fixture
+def shop(huifang: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A house with the example of docs/classes.md: one customer bought once, another five times."""
+    monkeypatch.setenv("HUIFANG_PROGRAMS", str(VALUE_CLASSES))
+    customers, purchases = tmp_path / "customers.csv", tmp_path / "purchases.csv"
+    customers.write_text("id,name,phone\nann,Ann,+12125550101\nben,Ben,+12125550102\n", encoding="utf-8")
+    rows = [("ben", 1), *(("ann", number) for number in range(2, 7))]
+    lines = [f"{who},purchase,2026-10-0{number}T10:00-04:00,p{number},{number}00" for who, number in rows]
+    purchases.write_text("\n".join(["customer,type,at,id,amount", *lines]), encoding="utf-8")
+    for kind, file in (("customers", customers), ("events", purchases)):
+        done = huifang("import", kind, str(file), "--source", "shop")
+        assert done.code == 0, done.err + done.out
+    return huifang
+
+
+def test_classes_tell_who_belongs_where_and_what_each_gets(shop: Run) -> None:
+    high, potential = sorted(shop("classes", "value_classes", "--on", "2026-11-02", "--json").lines, key=str)
+    assert (high["class"], high["customers"], high["total"]) == ("high_value", 1, 2000.0)
+    assert high["gets"] == ["care_high_value", "call_high_value", "winback"]
+    assert (potential["class"], potential["share"], potential["share_of_total"]) == ("potential", 0.5, 100 / 2100)
+    table = shop("classes", "value_classes", "--on", "2027-11-02").out
+    assert "lost" in table
+    assert "winback" in table
+
+
+def test_classes_of_an_unknown_program_name_those_that_run(shop: Run) -> None:
+    done = shop("classes", "nonsense")
+    assert done.code == 2
+    assert "value_classes" in done.err

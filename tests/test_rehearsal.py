@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, text
 from bot.config import Settings
 from bot.errors import InputError
 from bot.rehearsal import Outcome, read_scenario, rehearse
+from bot.rehearsal.lines import FIELDS, WHATS
 from bot.rehearsal.timeline import unmet
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -46,6 +47,7 @@ def play(tmp_path: Path, settings: Settings) -> Any:
     "wanted",
     [
         {"what": "message", "customer": "c1"},
+        {"customer": "c1..c9"},
         {"text": "青禾"},
         {"because": "7d after"},
         {"at": "2026-11-09"},
@@ -68,6 +70,7 @@ def test_a_line_fulfils_what_it_says(wanted: dict[str, Any]) -> None:
     [
         {"what": "ticket"},
         {"what": "message", "customer": "c2"},
+        {"customer": "c1..c9", "not": True},
         {"text": "松果"},
         {"at": "2026-11-10"},
         {"at": "2026-11-09T09:01"},
@@ -158,3 +161,73 @@ def test_every_role_is_filled_unless_the_scenario_says_who_is_there(play: Any, s
     outcome = play(customers=[{"id": "c1"}], script=script, until="2026-11-14T00:00", **given)
     nobody = [line for line in outcome.lines if line["what"] == "ping" and "nobody" in line["because"]]
     assert bool(nobody) is (staff is not None)
+
+
+# ----- slips
+
+
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        ({"what": "tikcet", "not": True}, "unknown kind of line 'tikcet' -> one of ticket"),
+        ({"custmer": "c1", "not": True}, "unknown field 'custmer' -> one of customer"),
+        ({"customer": "c2", "not": True}, "unknown customer 'c2' -> one of c1"),
+        ({"flow": "purchas", "not": True}, "unknown flow or duty 'purchas' -> one of purchase"),
+        ({"staff": ["servise"], "not": True}, "unknown member of staff 'servise' -> one of service"),
+        ({"role": "servise"}, "unknown role 'servise' -> one of service"),
+        ({"what": "ticket", "not": "maybe"}, "'maybe' is neither true nor false"),
+        ({"what": "ticket", "times": "3"}, "'3' is no number of lines"),
+        ({"at": "soon"}, "'soon' is no time"),
+    ],
+    ids=str,
+)
+def test_a_slip_in_an_expectation_is_told_by_its_line(play: Any, wanted: dict[str, Any], told: str) -> None:
+    with pytest.raises(InputError) as error:
+        play(customers=[{"id": "c1"}], expect=[wanted])
+    (fault,) = error.value.faults
+    assert told in f"{fault['reason']} -> {fault['remedy']}"
+    assert fault["file"].endswith("scenario.yaml:1")
+    assert fault["field"].startswith("expect[1].")
+
+
+def test_whatever_a_line_says_can_be_expected(play: Any) -> None:
+    script = [PURCHASE, {"at": "2026-11-09T10:00", "reply": "1", "customer": "c1"}]
+    outcome = play(customers=[{"id": "c1"}], script=script, until="2026-11-10T00:00")
+    assert {line["what"] for line in outcome.lines} <= set(WHATS)
+    assert {name for line in outcome.lines for name in line} <= FIELDS
+
+
+STOP = {"at": "2026-11-09T10:00", "reply": "STOP", "customer": "c1"}
+
+
+@pytest.mark.parametrize(
+    "does",
+    [{"does": "resolve", "customer": "c1"}, {"does": "claim", "ticket": 7}, {"does": "done", "customer": "c1"}],
+    ids=str,
+)
+def test_what_staff_may_not_do_is_a_line_and_the_story_goes_on(play: Any, does: dict[str, Any]) -> None:
+    script = [PURCHASE, {"at": "2026-11-03T10:00", "staff": "service", **does}, STOP]
+    outcome = play(customers=[{"id": "c1"}], script=script, until="2026-11-10T00:00")
+    refused, *later = [line for line in outcome.lines if line["at"] >= "2026-11-03"]
+    assert (refused["what"], refused["because"].partition(":")[0]) == ("refused", f"{does['does']} was refused")
+    assert "opted_out" in {line["what"] for line in later}
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "told"),
+    [
+        ({"customers": [{"id": "c1"}, {"id": "c1"}]}, "customers[c1].id", "stands twice"),
+        ({"customers": [{"id": "c1", "phone": "12"}]}, "customers[c1].phone", ""),
+        ({"script": [{**PURCHASE, "data": {"itme": "茶叶"}}]}, "script[0].data.itme", "unknown field"),
+        ({"script": [{**PURCHASE, "data": {"amount": "a lot"}}]}, "script[0].data.amount", "'a lot'"),
+        ({"script": [PURCHASE], "until": "2026-11-02T11:00"}, "script[0].at", "is after `until`"),
+        ({"script": [STOP], "start": "2026-11-10T09:00"}, "script[0].at", "is before `start`"),
+    ],
+    ids=str,
+)
+def test_a_fault_names_its_file_and_line(play: Any, given: dict[str, Any], field: str, told: str) -> None:
+    with pytest.raises(InputError) as error:
+        play(**{"customers": [{"id": "c1"}], **given})
+    fault = error.value.faults[0]
+    assert (fault["file"].rpartition("/")[2], fault["field"]) == ("scenario.yaml:1", field)
+    assert told in fault["reason"]

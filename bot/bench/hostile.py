@@ -37,6 +37,10 @@ LONG: Mapping[str, str] = {
     "wait": "waited for over an hour and still not " * 260,
     "again and again": "别再给我" * 2_500,
     "did not": "didnt ever even actually yet really " * 280,
+    "thanks": "谢谢你们" * 2_500,
+    "one thanks after another": f"5{'谢' * 30}你们，{'谢谢' * 40}猫",
+    "fine": "好的" * 100 + "猫",
+    "can only": "总分10分我" + "只能" * 100 + "猫",
 }
 """What rules would trip over that try to match from every place in a text."""
 

@@ -1,18 +1,27 @@
-"""Planning a festival for many customers, beside one bare INSERT ... SELECT of the same rows."""
+"""Planning a festival for many customers, beside one bare INSERT ... SELECT of the same rows.
 
+Then the same in a server that takes webhooks meanwhile: a planner must not keep them waiting.
+"""
+
+import asyncio
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count, takewhile
 from multiprocessing import get_context
+from multiprocessing.synchronize import Event
 from pathlib import Path
+from socket import socket
+from threading import Thread
 from typing import Any, TypeVar
 
 from sqlalchemy import text
 
 from bot.bench.measure import peak_megabytes, seconds
+from bot.bench.webhooks import call_of, house_of, paced, run_server, served, waits_of
 from bot.bootstrap import simulated_runtime
 from bot.clock import SimulatedClock
 from bot.config import Settings
@@ -21,6 +30,7 @@ from bot.shelf import stock
 from bot.store import agenda
 from bot.store.db import MEMORY, Database, throw_away
 from bot.store.migrate import migrate
+from bot.web.server import make_app
 
 EVE = datetime.fromisoformat("2026-09-23T08:00:00+08:00")
 """Two days before Mid-Autumn 2026: within the horizon."""
@@ -43,6 +53,10 @@ FROM enrolment
 
 
 Answer = TypeVar("Answer")
+BESIDE = 50
+"""Webhooks in a second while it plans."""
+WARMING = 10**9
+"""Numbers of the webhooks that come first, while the server starts."""
 SIZES = (10_000, 100_000, 1_000_000)
 
 
@@ -64,6 +78,8 @@ def bench_plan(size: int = 0) -> Iterator[str]:
             yield f"  {name}, {customers:,} customers: {planned.took:.2f} s ({customers / planned.took:,.0f}/s)"
             yield f"    floor {floor:.2f} s, ratio {floor / planned.took:.2f}; peak {peak:.0f} MB"
             yield f"    again: {planned.took_again:.2f} s, {planned.took_again / planned.took:.2f} of the first time"
+            with _house(url, customers) as db:
+                yield f"    {BESIDE} webhooks a second beside it: {_beside(db)}"
         if len(per_row) > 1:
             yield f"    cost of a row, most customers to fewest: {per_row[-1] / per_row[0]:.2f}"
 
@@ -86,6 +102,37 @@ def _plan(db: Database) -> Planned:
     begun = seconds()
     plan_occasions(runtime)
     return Planned(took, seconds() - begun)
+
+
+def _beside(db: Database) -> str:
+    """How long webhooks wait while the server that takes them plans."""
+    context = get_context("spawn")
+    begin, done = context.Event(), context.Event()
+    with served(_serve_and_plan, db.url, db.schema, begin, done) as address:
+        asyncio.run(paced(address, map(call_of, range(WARMING, WARMING + BESIDE)), BESIDE))  # until it serves
+        begin.set()
+        waits, failed = asyncio.run(paced(address, _calls_until(done), BESIDE))
+    return f"{waits_of(waits)} of {len(waits):,}, {failed} failed"
+
+
+def _calls_until(done: Event) -> Iterator[bytes]:
+    return takewhile(lambda _: not done.is_set(), map(call_of, count()))
+
+
+def _serve_and_plan(listening: socket, url: str, schema: str | None, begin: Event, done: Event) -> None:
+    db = Database(url, schema)
+    with tempfile.TemporaryDirectory() as folder:
+        runtime = house_of(db, SimulatedClock(EVE), str(Path(folder) / "spool"), ("retail_aftersales",))
+
+        def plan() -> None:
+            begin.wait()
+            try:
+                plan_occasions(runtime)
+            finally:
+                done.set()
+
+        Thread(target=plan, daemon=True).start()
+        run_server(make_app(runtime), listening)
 
 
 def _floor(url: str, schema: str | None) -> float:

@@ -31,7 +31,8 @@ def task_list(
             print_json({**known, "program": row.program_id, "due": row.due_at, "required": row.required})
         else:
             late = " (late)" if row.due_at < now else ""
-            typer.echo(f"{row.id} {row.name}: {name}, {row.role}, due {row.due_at.astimezone():%Y-%m-%d %H:%M}{late}")
+            whom = f"{name}, {row.role}" if name else row.role
+            typer.echo(f"{row.id} {row.name}: {whom}, due {row.due_at.astimezone():%Y-%m-%d %H:%M}{late}")
     if not rows and not json_:
         typer.echo("nothing is open")
 

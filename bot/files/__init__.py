@@ -25,6 +25,7 @@ from bot.runtime import Runtime
 
 Row = TypeVar("Row", CustomerIn, EventIn)
 Progress = Callable[[int, int], None]
+SAME_SHOWN = 5
 KEYS_REMEMBERED = 200_000
 """Customers of a file of events that are not asked about again."""
 
@@ -41,6 +42,10 @@ class ImportReport:
     known: int = 0
     refused: int = 0
     customers_new: int = 0
+    in_no_program: int = 0
+    same_customer: int = 0
+    same_lines: tuple[int, ...] = ()
+    """The first lines whose customer an earlier line had brought."""
     rejects_file: Path | None = None
     seconds: float = 0.0
 
@@ -51,12 +56,23 @@ class ImportReport:
     def count(self, result: Result) -> None:
         setattr(self, result.verdict, getattr(self, result.verdict) + 1)
 
+    def note_same(self, line: int) -> None:
+        self.same_customer += 1
+        self.same_lines = (*self.same_lines, line)[:SAME_SHOWN]
+
     def summary(self) -> str:
         """What a user wants to read afterwards."""
         lines = [f"{self.file} ({self.place}): {self.rows:,} rows in {self.seconds:.1f} s"]
         lines.append(f"  new {self.new:,}, changed {self.changed:,}, known {self.known:,}, refused {self.refused:,}")
         if self.customers_new:
             lines.append(f"  customers made: {self.customers_new:,}")
+        if self.same_customer:
+            lines.append(
+                f"  {self.same_customer:,} of a customer of an earlier line (same phone or id), and won: {self._same()}"
+            )
+        if self.in_no_program:
+            remedy = "add a column `program`, or `program:` in a mapping file"
+            lines.append(f"  in no program, until an event of one comes: {self.in_no_program:,} -> {remedy}")
         if not self.rows:
             lines.append("  there are no rows below the header")
         if self.unused:
@@ -64,6 +80,26 @@ class ImportReport:
         if self.rejects_file:
             lines.append(f"  refused rows, with the reason of each: {self.rejects_file}")
         return "\n".join(lines)
+
+    def _same(self) -> str:
+        more = ", ..." if self.same_customer > len(self.same_lines) else ""
+        return f"lines {', '.join(map(str, self.same_lines))}{more}"
+
+
+class _Met:
+    """Which customers a file has brought: a bit for each id."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray()
+
+    def again(self, customer_id: int) -> bool:
+        """Whether this one was there before."""
+        place, bit = customer_id >> 3, 1 << (customer_id & 7)
+        if place >= len(self._bits):
+            self._bits.extend(bytes(place + 1 - len(self._bits) + 1024))
+        there = bool(self._bits[place] & bit)
+        self._bits[place] |= bit
+        return there
 
 
 def import_customers(
@@ -90,8 +126,15 @@ def import_customers(
             rows = CustomerRows(table, told, runtime.shelf.in_force)
             columns, read = rows.columns, rows.read
 
+        met = _Met()
+
         def keep(batch: Sequence[tuple[Line, CustomerIn]], report: ImportReport) -> list[Result]:
-            return enrolment.accept_customers(runtime, name, [row for _, row in batch])
+            results = enrolment.accept_customers(runtime, name, [row for _, row in batch])
+            for (line, row), result in zip(batch, results, strict=True):
+                report.in_no_program += result.verdict == "new" and not enrolment.programs_of(runtime, row)
+                if result.verdict != "refused" and met.again(result.row_id):
+                    report.note_same(line.number)
+            return results
 
         return _take(table, columns, read, keep, rejects or _beside(path), progress)
 

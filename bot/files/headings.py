@@ -41,6 +41,16 @@ CUSTOMER: Mapping[str, tuple[str, ...]] = {
         """marketing consent, marketing, consent, opt in
         营销同意, 同意营销, 接受营销, 同意接收营销信息, 是否同意营销"""
     ),
+    "anonymous": _names("anonymous, 匿名, 是否匿名"),
+    "leader_introduced": _names("leader introduced, introduced by a leader, 领导介绍, 是否领导介绍"),
+    "vip_guest": _names("vip guest, guest of the house, VIP来宾, 贵宾, VIP客人"),
+    "windows.times": _names(
+        "contact times, contact time, preferred time, 联系时间, 方便联系时间, 可联系时间, 回访时间"
+    ),
+    "windows.days": _names("contact days, preferred days, 联系日, 可联系日, 方便联系日"),
+    "windows.not": _names(
+        "do not contact, do not call, do not disturb, busy times, 免打扰时间, 勿扰时间, 不便联系时间, 忙碌时间"
+    ),
 }
 
 EVENT: Mapping[str, tuple[str, ...]] = {
@@ -76,7 +86,6 @@ DATA: Mapping[str, tuple[str, ...]] = {
     "birthday": ("生日", "出生日期", "date of birth", "birth date", "dob"),
     "age": ("年龄",),
     "coupon": ("优惠券", "券码"),
-    "leader_introduced": ("领导介绍",),
 }
 """Headers of event data and of attributes, beside the name of the field itself."""
 

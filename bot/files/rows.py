@@ -14,10 +14,21 @@ from bot.files.mapping import Column, NewCustomer, fill
 from bot.files.mapping import Mapping as FileMapping
 from bot.files.seen import Seen
 from bot.files.tables import Line, Table
-from bot.files.values import Cell, Unreadable, flag_of, instant_of, phone_of, text_of, value_of
+from bot.files.values import (
+    Cell,
+    Unreadable,
+    flag_of,
+    instant_of,
+    phone_of,
+    text_of,
+    value_of,
+    weekdays_of,
+    windows_of,
+)
 from bot.journey.enrolment import CustomerIn
 from bot.journey.intake import EventIn
 from bot.shelf import InForce
+from flows.audience import FLAGS
 from flows.program import Program
 
 Fault = dict[str, str]
@@ -177,6 +188,8 @@ class CustomerRows:
             programs=self._named(reader),
             marketing_consent=bool(reader.read("marketing_consent", flag_of, False)),
             attributes=attributes,
+            flags={name: value for name in FLAGS if (value := reader.read(name, flag_of)) is not None},
+            windows=_windows(reader),
         )
         reader.done()
         return row
@@ -203,6 +216,13 @@ def _language(cell: Cell) -> str:
         if text in names or text.startswith(f"{language} "):
             return language
     raise Unreadable(f"{text!r} is no language", "write zh or en")
+
+
+def _windows(reader: Reader) -> dict[str, list[str]] | None:
+    """A customer's own times; None: no cell says anything of them."""
+    readers = {"times": windows_of, "days": weekdays_of, "not": windows_of}
+    told = {name: reader.read(f"windows.{name}", how) for name, how in readers.items()}
+    return {name: texts for name, texts in told.items() if texts} or None
 
 
 def _title(text: str, language: str, name: str) -> str:

@@ -6,6 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from flows.fields import WEEKDAYS
+from flows.windows import parse_windows
+
 Cell = str | int | float | bool | datetime | date | time | timedelta | None
 """What a file holds: text from CSV, more kinds from XLSX."""
 
@@ -103,6 +106,42 @@ def flag_of(cell: Cell) -> bool:
     if text in _YES or text in _NO:
         return text in _YES
     raise Unreadable(f"{text!r} is neither yes nor no", "write yes or no, 是 or 否")
+
+
+_APART = re.compile(r"[,;，；、/\s]+|和|及")
+_UNTIL = re.compile(r"\s*(?:-|–|—|~|至|到)\s*")
+_ENGLISH_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_DAYS = ("一", "二", "三", "四", "五", "六", "日")
+
+
+def windows_of(cell: Cell) -> list[str]:
+    """Times of day such as 18:00-20:00, 18：00至20：00; several with commas."""
+    text = _UNTIL.sub("-", unicodedata.normalize("NFKC", text_of(cell)))
+    texts = [part for part in _APART.split(text) if part]
+    try:
+        return [str(window) for window in parse_windows(texts)]
+    except ValueError as error:
+        raise Unreadable(str(error), "write 18:00-20:00, several with commas") from None
+
+
+def weekdays_of(cell: Cell) -> list[str]:
+    """Weekdays such as 周一、周六, mon fri, Mon-Fri, 周一至周五 -> mon, tue ..."""
+    text = _UNTIL.sub("-", unicodedata.normalize("NFKC", text_of(cell)).lower())
+    found: set[int] = set()
+    for part in (each for each in _APART.split(text) if each):
+        first, _, last = part.partition("-")
+        start, end = _weekday(first), _weekday(last or first)
+        found |= {(start + n) % 7 for n in range((end - start) % 7 + 1)}
+    return [WEEKDAYS[day] for day in sorted(found)]
+
+
+def _weekday(text: str) -> int:
+    name = re.sub(r"^(周|星期|礼拜)", "", text).replace("天", "日")
+    if name in _DAYS:
+        return _DAYS.index(name)
+    if len(name) >= 3 and any(day.startswith(name) for day in _ENGLISH_DAYS):
+        return WEEKDAYS.index(name[:3])
+    raise Unreadable(f"{text!r} is no weekday", "write mon, tue ... or 周一、周二 ...")
 
 
 _DATE = re.compile(

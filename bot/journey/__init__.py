@@ -5,9 +5,11 @@ one transaction.
 enrolment.py  0 customers told to us, with what belongs to them (belongings.py); linking.py joins their chats,
               consents.py stops what they no longer want, classes.py computes their classes anew
 intake.py     1 event accepted once    2 its follow-ups planned; milestones.py: a date for many, entered once
-occasions.py  2 what the calendar calls for planned, as sets; chains.py: what comes again after an event
-outreach.py   3 due ones claimed, consent asked again, rendered
-tasks.py      3 or a person is to do it; contacts.py: what people did otherwise, and what it fulfils
+occasions.py  2 what the calendar calls for planned, as sets; chains.py: what comes again after an event,
+              takeovers.py: another class takes over
+outreach.py   3 due ones claimed, consent asked again, rendered; pauses.py: what waits while a complaint is open
+tasks.py      3 or a person is to do it; duties.py: work that is about no customer; contacts.py: what people did
+              otherwise, and what it fulfils
 quotas.py     3 was it enough? asked when a period is over, and before
 sending.py    4 sent, one effect each: by a sender that is free (senders.py), within the limits (limits.py)
 refusals.py   4 a definite no: later, another channel, or listed

@@ -3,20 +3,21 @@
 Nothing is decided here; `flows` has decided. What the bot says goes into the outbox, never over a wire.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session
 
-from bot.journey import wording
+from bot.journey import takeovers, wording
 from bot.journey.notices import tell
-from bot.journey.subject import Subject, facts_of
+from bot.journey.subject import Subject, follow_up_line
 from bot.runtime import Runtime
-from bot.store import customers, events, follow_ups, inbound, messages, staff, surveys, tasks, tickets, trail
+from bot.store import customers, events, follow_ups, inbound, matters, messages, staff, surveys, tasks, tickets, trail
 from bot.store.rows import move
-from bot.store.tables import FollowUpRow, SurveyRow, TaskRow, TicketRow
+from bot.store.selections import CLOSED
+from bot.store.tables import ContactPersonRow, CustomerRow, FollowUpRow, SurveyRow, TaskRow, TicketRow
 from flows.appointment import wished_ping
 from flows.audience import holds
 from flows.chains import first_late, is_chain, until_of
@@ -48,9 +49,11 @@ from flows.decisions import (
     SuppressNumber,
 )
 from flows.events import Event
+from flows.offsets import add_to_instant
+from flows.own_times import into_own_times, own_times
 from flows.program import Flow
 from flows.promises import ping_time
-from flows.sampling import falls_to
+from flows.resurvey import FLOW as RESURVEY
 from flows.states import FollowUpState, SurveyState, TicketState
 from flows.triggers import AfterEvent, Every
 from messages.catalog import Purpose
@@ -58,10 +61,10 @@ from messages.reading import Category
 
 AUTOMATIC = (Purpose.GREETING, Purpose.MARKETING, Purpose.SURVEY, Purpose.SERVICE)
 """What an opt-out stops: everything but answers inside a conversation and notices to staff."""
+CALL = "call"
+"""The kind of task that stops for a customer who is annoyed by us (R83)."""
 COMMENT = "comment"
 """The question under which free words stand beside the answers of a survey."""
-LATER = "later:"
-"""How the occasion of a follow-up begins that asks an open survey once more."""
 
 
 def apply(session: Session, subject: Subject, decisions: Iterable[Decision]) -> None:
@@ -108,8 +111,7 @@ def _apply(session: Session, subject: Subject, decision: Decision) -> None:
         case OptOut(because=because):
             _opt_out(session, subject, because)
         case OptIn(because=because):
-            customers.note_consent(session, subject.customer.id, "given", "all", "reply", subject.now, because)
-            note(session, subject, "opted_in", because)
+            _opt_in(session, subject, because)
         case SuppressNumber(because=because):
             _suppress(session, subject, because)
         case OpenTicket():
@@ -141,13 +143,14 @@ def _plan(session: Session, subject: Subject, decision: PlanFollowUp) -> None:
     if flow is None:
         _plan_one(session, subject, decision)
         return
-    if not _is_drawn(session, subject, flow, decision):
+    if _is_told_again(session, subject, flow, decision) or not _is_drawn(session, subject, flow, decision):
         return
     for each in _for_persons(session, subject, flow, decision):
         _plan_one(session, subject, each)
 
 
 def _plan_one(session: Session, subject: Subject, decision: PlanFollowUp) -> None:
+    decision = _at_their_time(subject, decision)
     owner = follow_ups.Owner(subject.in_force.program.id, subject.in_force.version_id, subject.now)
     planned = follow_ups.plan(session, owner, subject.customer.id, decision, subject.event_id)
     if planned is None:
@@ -164,16 +167,50 @@ def _plan_one(session: Session, subject: Subject, decision: PlanFollowUp) -> Non
     )
 
 
+def _at_their_time(subject: Subject, decision: PlanFollowUp) -> PlanFollowUp:
+    """As decided, or when the customer can be reached who has times of their own (R80)."""
+    if not subject.customer.windows:
+        return decision
+    program = subject.in_force.program
+    off_days = program.callback.resurvey.off_days if decision.flow == RESURVEY else None
+    slot = into_own_times(
+        decision.slot,
+        own_times(subject.customer.windows),
+        subject.now,
+        permits=program.permits(None if decision.flow == RESURVEY else program.flow(decision.flow), off_days),
+        calendar=subject.calendar,
+        zone=subject.zone,
+    )
+    new = [reason for reason in slot.reasons if reason not in decision.slot.reasons]
+    return replace(decision, slot=slot, because="; ".join((decision.because, *new)))
+
+
+def _is_told_again(session: Session, subject: Subject, flow: Flow, decision: PlanFollowUp) -> bool:
+    """Is this event the same problem as an earlier one, whose follow-up stands for both (R74)?"""
+    if not isinstance(flow.on, AfterEvent) or not flow.on.once_per or decision.occasion != f"event:{subject.event_id}":
+        return False
+    event = events.get(session, subject.event_id)
+    same = {name: event.data.get(name) for name in flow.on.once_per} if event else {}
+    if event is None or None in same.values():
+        return False
+    apart = flow.on.once_within
+    since, until = (add_to_instant(event.occurred_at, each, subject.zone) for each in (-apart, apart))
+    followed_up = follow_ups.events_followed_up(session, subject.in_force.program.id, flow.id, subject.customer.id)
+    for other in events.between(session, event, since, until):
+        if other.id in followed_up and same.items() <= other.data.items():
+            because = f"same problem as {other.type} on {other.occurred_at.astimezone(subject.zone).date()}"
+            note(session, subject, "skipped", because, flow=flow.id, data={"event": event.id})
+            return True
+    return False
+
+
 def _is_drawn(session: Session, subject: Subject, flow: Flow, decision: PlanFollowUp | Missed) -> bool:
-    """Is this event one of the share that the flow follows up? The lot of an event is always the same."""
+    """Is this event one of the share that the flow follows up?"""
     first = decision.occasion == f"event:{subject.event_id}"
     if not (first and isinstance(flow.on, AfterEvent) and flow.on.share):
         return True
-    seed = f"{subject.runtime.dice.seed}:{subject.in_force.program.id}:{flow.id}"
-    if falls_to(subject.event_id, flow.on.share, seed):
-        return True
-    note(session, subject, "skipped", f"not drawn: {flow.on.share * 100} % of these events", flow=flow.id)
-    return False
+    event = events.get(session, subject.event_id)
+    return event is None or takeovers.falls_to_lot(session, subject, flow.on.share, flow.id, event)
 
 
 def _for_persons(session: Session, subject: Subject, flow: Flow, decision: PlanFollowUp) -> Sequence[PlanFollowUp]:
@@ -267,19 +304,26 @@ def take_back(session: Session, rows: Sequence[FollowUpRow], because: str) -> li
 
 
 def set_class(session: Session, subject: Subject, class_: str, because: str) -> list[int]:
-    """A new class; pending steps of cadences that no longer fit are cancelled (R5): their ids."""
+    """A new class; pending steps of cadences that no longer fit are cancelled, and those of the class come (R5).
+
+    The ids of those that were cancelled.
+    """
     enrolment = subject.enrolment
     if enrolment is None or enrolment.class_ == class_:
         return []
-    before = enrolment.class_
-    today = subject.now.astimezone(subject.zone).date()
+    before, today = subject.facts, subject.today
     customers.set_class(session, enrolment.id, class_, today)
     enrolment.class_, enrolment.class_since = class_, today
-    note(session, subject, "class", because, data={"before": before, "after": class_})
-    facts = facts_of(subject.customer, enrolment).facts(today)
+    note(session, subject, "class", because, data={"before": before.class_, "after": class_})
+    facts = subject.facts.facts(today)
     flows = subject.in_force.program.flows
     gone = tuple(flow.id for flow in flows if isinstance(flow.on, Every) and not holds(flow.audience, facts))
-    return _cancel(session, subject, gone, f"class is now {class_}")
+    why = f"class is now {class_}"
+    cancelled = _cancel(session, subject, (*gone, *takeovers.left_by(subject, before)), why)
+    takeovers.begin_cadences(session, subject, before)
+    for there, step in takeovers.taken_over(session, subject, before, why):
+        _plan(session, there, step)
+    return cancelled
 
 
 # ----- what the bot says
@@ -349,7 +393,7 @@ def _ask_later(session: Session, subject: Subject, decision: AskLater) -> None:
         return
     again = PlanFollowUp(
         flow=asked_by.flow,
-        occasion=f"{LATER}{survey.id}",
+        occasion=f"{follow_ups.LATER}{survey.id}",
         slot=decision.slot,
         purpose=Purpose.SURVEY,
         because=decision.because,
@@ -475,16 +519,100 @@ def _move_survey(session: Session, subject: Subject, state: SurveyState, because
 
 
 def _opt_out(session: Session, subject: Subject, because: str) -> None:
-    customer_id = subject.customer.id
-    customers.note_consent(session, customer_id, "withdrawn", "all", "reply", subject.now, because)
-    subject.customer.opted_out_at = subject.now
-    note(session, subject, "opted_out", because)
-    purposes = [str(purpose) for purpose in AUTOMATIC]
-    waiting = [row.follow_up_id for row in messages.cancel_waiting(session, customer_id, purposes, "opted out")]
-    stopped = follow_ups.suppress(session, customer_id, waiting, "opted out", purposes)
-    surveys.withdraw_others(session, customer_id, but=subject.survey.id if subject.survey else 0)
-    for row in stopped:
-        note(session, subject, "skipped", "opted out", flow=row.flow, follow_up_id=row.id, program_id=row.program_id)
+    reply, survey, customer = subject.inbound, subject.survey, subject.customer
+    person = customers.person_at(session, reply.channel, reply.from_address) if reply else None
+    alone = speaks_alone(session, customer.id, person, survey.follow_up_id if survey else 0)
+    but = survey.id if survey else 0
+    refuse_messages(session, subject.runtime, customer, "reply", because, subject.now, alone, but=but)
+    if person is not None and alone is None and len(customers.people_of(session, customer.id)) > 1:
+        customers.silence_person(session, person.id, subject.now)  # whoever else comes back, comes back alone
+
+
+def _opt_in(session: Session, subject: Subject, because: str) -> None:
+    reply = subject.inbound
+    person = customers.person_at(session, reply.channel, reply.from_address) if reply else None
+    if person is not None:
+        customers.hear_person_again(session, person.id)
+    customers.note_consent(session, subject.customer.id, "given", "all", "reply", subject.now, because)
+    note(session, subject, "opted_in", because)
+
+
+def speaks_alone(
+    session: Session, customer_id: int, person: ContactPersonRow | None, follow_up_id: int
+) -> ContactPersonRow | None:
+    """The contact person who refuses for nobody but themselves; None: it is for the whole customer.
+
+    The customer's first person speaks for it, and so does the only one who can be reached, and whoever answers what was
+    meant for the customer.
+    """
+    asked_by = follow_ups.get(session, follow_up_id) if follow_up_id else None
+    if person is None or person.customer_id != customer_id or (asked_by is not None and not asked_by.person_id):
+        return None
+    is_first = customers.first_persons(session, [customer_id]).get(customer_id) == person.id
+    others = any(point.person_id != person.id for point in customers.all_points_of(session, customer_id))
+    return person if others and not is_first else None
+
+
+def refuse_messages(
+    session: Session,
+    runtime: Runtime,
+    customer: CustomerRow,
+    source: str,
+    because: str,
+    now: datetime,
+    alone: ContactPersonRow | None = None,
+    *,
+    but: int = 0,
+) -> None:
+    """Note it in the ledger, once, and stop everything automatic that has not left, but not the survey `but` (R84).
+
+    `alone`: only of this contact person, with all of their addresses; the customer's other people hear from us (R2).
+    """
+    line = trail.line(now, "opted_out", because, customer_id=customer.id, data={"person": alone.name} if alone else {})
+    if alone is not None:
+        if alone.id not in customers.silent_people(session, customer.id):
+            customers.note_person_consent(session, alone, "withdrawn", source, now)
+            trail.write(session, [line])
+        addresses = customers.silence_person(session, alone.id, now)
+        stop_messages(session, runtime, customer.id, now, but=but, person_id=alone.id, to=addresses)
+        return
+    if customer.opted_out_at is None:
+        customers.note_consent(session, customer.id, "withdrawn", "all", source, now, because)
+        customer.opted_out_at = now
+        trail.write(session, [line])
+    stop_messages(session, runtime, customer.id, now, but=but)
+
+
+def stop_messages(
+    session: Session,
+    runtime: Runtime,
+    customer_id: int,
+    now: datetime,
+    *,
+    but: int = 0,
+    person_id: int = 0,
+    to: Collection[tuple[str, str]] | None = None,
+) -> None:
+    """Stop everything automatic that has not left, in every program, but not the survey `but` (R84).
+
+    `person_id`: only what is for this contact person, or goes `to` one of these addresses. What staff are to do is no
+    message: a step with a task stays, and only its message is left out when it is due.
+    """
+    because, purposes = customers.OPTED_OUT, [str(purpose) for purpose in AUTOMATIC]
+    waiting = {row.follow_up_id for row in messages.cancel_waiting(session, customer_id, purposes, because, to)}
+    surveys.withdraw_others(session, customer_id, but=but, person_id=person_id)
+    for row in follow_ups.unsent(session, customer_id):
+        is_meant = row.purpose in purposes and person_id in (0, row.person_id)
+        is_message = row.state == FollowUpState.PLANNED and is_meant and not _has_task(runtime, row)
+        if (row.id in waiting or is_message) and move(
+            session, FollowUpRow, row.id, FollowUpState.SUPPRESSED, reason=because
+        ):
+            trail.write(session, [follow_up_line(now, "skipped", because, row)])
+
+
+def _has_task(runtime: Runtime, row: FollowUpRow) -> bool:
+    program = runtime.shelf.version(row.program_version_id)
+    return row.flow != RESURVEY and program.flow(row.flow).task is not None
 
 
 def _note_annoyance(session: Session, subject: Subject, because: str) -> None:
@@ -494,6 +622,9 @@ def _note_annoyance(session: Session, subject: Subject, because: str) -> None:
         return
     customers.set_flag(session, enrolment, "annoyed_since", subject.now.isoformat())
     note(session, subject, "annoyed", because)
+    for task in tasks.open_of_customer(session, subject.customer.id):
+        if task.kind == CALL and task.program_id == program.id and tasks.cancel(session, task.id, "annoyed: no calls"):
+            note(session, subject, "cancelled", "annoyed: no calls", flow=task.flow, data={"task": task.id})
     members = staff.with_role(session, program.id, program.callback.owner)
     members = [member for member in members if member.name in enrolment.staff] or members
     variables = {"customer_name": subject.customer.name or None, "reply_text": subject.inbound and subject.inbound.body}
@@ -522,6 +653,7 @@ def _open_ticket(session: Session, subject: Subject, decision: OpenTicket) -> No
             "program_version_id": subject.in_force.version_id,
             "survey_id": subject.survey.id if subject.survey else 0,
             "inbound_id": subject.inbound.id if subject.inbound else 0,
+            "matter_id": _written_about(session, subject),
             "kind": decision.kind,
             "owner_role": decision.owner_role,
             "category": decision.category,
@@ -558,20 +690,38 @@ def _open_ticket(session: Session, subject: Subject, decision: OpenTicket) -> No
     )
 
 
+def _written_about(session: Session, subject: Subject) -> int:
+    """The matter of the survey that was answered, or of what this program wrote to the customer last; 0: none that is
+    still open.
+    """
+    if subject.survey is not None:
+        matter_ids = [row.matter_id for row in follow_ups.briefs(session, [subject.survey.follow_up_id]).values()]
+    else:
+        newest = follow_ups.of_customer(session, subject.customer.id, limit=20)
+        ours = (row for row in newest if row.program_id == subject.in_force.program.id)
+        matter_ids = [row.matter_id for row in ours if row.sent_at is not None]
+    found = matters.by_ids(session, matter_ids[:1]).values()
+    return next((row.id for row in found if row.state != CLOSED), 0)
+
+
 def _local(subject: Subject, instant: datetime | None) -> str | None:
     """An instant as the customer said it."""
     return None if instant is None else instant.astimezone(subject.zone).isoformat()
 
 
 def _add_to_ticket(session: Session, subject: Subject, because: str, wished_at: datetime | None = None) -> None:
-    """The words, and the time for the call that they name: it takes the place of an earlier one."""
+    """The words, and the time for the call that they name: it takes the place of an earlier one.
+
+    Words about another matter make it a ticket about all of them.
+    """
     ticket = subject.ticket or tickets.live(session, subject.customer.id, subject.in_force.program.id)
     if ticket is None:
         return
     subject.ticket = ticket
     if subject.inbound is not None:
         words = f"{ticket.words}\n{subject.inbound.body}".strip()
-        tickets.note(session, ticket.id, words=words)
+        one_matter = ticket.matter_id == _written_about(session, subject)
+        tickets.note(session, ticket.id, words=words, matter_id=ticket.matter_id if one_matter else 0)
         ticket.words = words
     if wished_at is not None:
         _note_wish(session, subject, ticket, wished_at)

@@ -13,6 +13,7 @@ from sqlmodel import Session
 from bot.errors import Conflict, InputError, NotFound
 from bot.journey import wording
 from bot.journey.apply import apply, close_ticket, note
+from bot.journey.pauses import release_held
 from bot.journey.subject import Subject
 from bot.runtime import Runtime
 from bot.shelf import InForce
@@ -29,6 +30,8 @@ from messages.catalog import Purpose, TemplateError
 
 BATCH = 200
 LIVE = (TicketState.OPEN, TicketState.CLAIMED, TicketState.RESOLVED)
+MANAGERS = frozenset({"manager", "top_manager", "admin"})
+"""Roles that may close a ticket unasked, and let any task go."""
 BUTTON = "staff:"
 """How the data of buttons for staff begin; the rest is what they could type."""
 _LABELS = {"zh": ("接单", "知道了"), "en": ("Claim", "Seen")}
@@ -38,19 +41,27 @@ _LABELS = {"zh": ("接单", "知道了"), "en": ("Claim", "Seen")}
 
 
 def send_due_pings(runtime: Runtime, limit: int = BATCH) -> int:
-    """Send the pings whose time has come, and pass on those that nobody acknowledged (R133, R144); how many."""
+    """Send the pings whose time has come, and pass on those that nobody acknowledged (R133, R144); how many.
+
+    Whoever is meant by several at once gets one message: that of the alert, which says more than a rung.
+    """
     now = runtime.clock.now()
     with runtime.db.write() as session:
-        due = tickets.due_pings(session, now, limit)
+        due = sorted(tickets.due_pings(session, now, limit), key=lambda ping: not ping.step.startswith(ALERT))
+        told: Told = set()
         for ping in due:
-            _send_ping(session, runtime, ping, now)
+            _send_ping(session, runtime, ping, now, told)
         silent = tickets.silent_pings(session, now, limit)
         for ping in silent:
             _pass_on(session, runtime, ping, now)
     return len(due) + len(silent)
 
 
-def _send_ping(session: Session, runtime: Runtime, ping: PingRow, now: datetime) -> None:
+Told = set[tuple[int, int, str]]
+"""(ticket, member, reply that alerts) of the messages of one go; empty: of any of them."""
+
+
+def _send_ping(session: Session, runtime: Runtime, ping: PingRow, now: datetime, told: Told) -> None:
     """One ping: to everybody with the role, or only a line in the trail where nobody has it."""
     ticket = tickets.get(session, ping.ticket_id)
     alert = ping.step.startswith(ALERT)
@@ -64,8 +75,11 @@ def _send_ping(session: Session, runtime: Runtime, ping: PingRow, now: datetime)
     passes_on = now + within.delta if within and ticket.state == TicketState.OPEN else None
     first = members[0].id if members else 0
     tickets.move_ping(session, ping.id, PingState.SENT, sent_at=now, passes_on_at=passes_on, staff_id=first)
+    reply = ping.step.rpartition(":")[2] if alert else ""
     for member in members:
-        _write_ping(session, subject, ping, member)
+        if (ticket.id, member.id, reply) not in told:
+            _write_ping(session, subject, ping, member)
+        told |= {(ticket.id, member.id, reply), (ticket.id, member.id, "")}
     step = _step_name(ping.step)
     because = f"{step}: {ping.role}" if members else f"{step}: nobody has the role {ping.role}"
     data = {"role": ping.role, "step": step, "round": ping.round, "staff": [member.name for member in members]}
@@ -136,14 +150,17 @@ def _ping_template(runtime: Runtime, program: Program, step: str) -> str:
 
 
 def _pass_on(session: Session, runtime: Runtime, ping: PingRow, now: datetime) -> None:
-    """Nobody acknowledged in time: the next in the ladder is pinged, once per role and round."""
+    """Nobody acknowledged in time: the next in the ladder whom nobody has told since is pinged, once in a round."""
     ticket = tickets.get(session, ping.ticket_id)
     if ticket is None or ticket.state != TicketState.OPEN:
         tickets.move_ping(session, ping.id, PingState.ACKNOWLEDGED, acknowledged_at=now)
         return
     tickets.move_ping(session, ping.id, PingState.PASSED_ON)
     subject = _subject(session, runtime, ticket)
+    told = {each.role for each in tickets.told_since(session, ping)}
     role = next_role(subject.in_force.program, ping.role)
+    while role in told:
+        role = next_role(subject.in_force.program, role)
     if role is None:
         return
     at = ping_time(now, subject.zone)
@@ -222,6 +239,7 @@ def _resolve(session: Session, runtime: Runtime, ticket_id: int, member: StaffRo
         subject.in_force.program, ticket_id, ticket.round, subject.now, subject.zone, subject.calendar
     )
     apply(session, subject, [again])
+    release_held(session, subject.customer.id, subject.in_force.program.id, subject.now)
 
 
 def override_close(runtime: Runtime, ticket_id: int, staff_id: int, reason: str) -> None:
@@ -232,11 +250,12 @@ def override_close(runtime: Runtime, ticket_id: int, staff_id: int, reason: str)
         member = _member(session, staff_id)
         subject = _take(session, runtime, ticket_id)
         assert subject.ticket is not None
-        if not {"manager", "top_manager", "admin"} & set(member.roles):
+        if MANAGERS.isdisjoint(member.roles):
             raise Conflict(f"{member.name} is no manager: only a manager closes a ticket unasked")
         if subject.ticket.state == TicketState.CLOSED:
             raise Conflict(f"ticket {ticket_id} is closed already")
         close_ticket(session, subject, f"closed by {member.name}: {reason.strip()}")
+        release_held(session, subject.customer.id, subject.in_force.program.id, subject.now)
 
 
 def _take(session: Session, runtime: Runtime, ticket_id: int) -> Subject:

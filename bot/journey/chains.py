@@ -16,7 +16,7 @@ from bot.store import agenda, chains, contacts, events, follow_ups
 from bot.store.rows import move
 from bot.store.tables import FollowUpRow
 from flows.audience import holds
-from flows.chains import Effect, Step, effect, is_chain, next_step, until_of
+from flows.chains import RESTARTED, Effect, Step, effect, is_chain, next_step, over, until_of
 from flows.decisions import PlanFollowUp
 from flows.offsets import add
 from flows.plan import step_slot
@@ -59,7 +59,7 @@ def _plan_after(session: Session, subject: Subject, flow_id: str, last: Step) ->
         annoyed=subject.is_annoyed,
     )
     if planned is None:
-        note(session, there, "notice", f"nothing comes after {until_of(flow)} on {ends_on}", flow=flow.id)
+        note(session, there, "notice", over(flow, ends_on), flow=flow.id)
         return
     apply(session, there, [planned])
 
@@ -71,7 +71,7 @@ def _why_over(session: Session, subject: Subject, flow: Flow, row: FollowUpRow) 
     """Why a step that was right when planned is not wanted any more, and the chain neither."""
     ends_on = subject.date_named(session, until_of(flow), row.matter_id)
     if ends_on is not None and row.nominal_on > ends_on:
-        return f"nothing comes after {until_of(flow)} on {ends_on}"
+        return over(flow, ends_on)
     if not flow.stops_on or subject.event is None:
         return None
     stop = chains.event_since(session, subject.customer.id, flow.stops_on, subject.event.occurred_at)
@@ -228,7 +228,7 @@ def _give_up(
     for step in steps:
         if step.state != FollowUpState.PLANNED:
             _fulfil(session, subject, step, because)
-        elif move(session, FollowUpRow, step.id, FollowUpState.CANCELLED, reason=f"restarted by {because}"):
+        elif move(session, FollowUpRow, step.id, FollowUpState.CANCELLED, reason=f"{RESTARTED} {because}"):
             data = _anew(on, next_on)
             note(session, subject, "restarted", because, flow=step.flow, follow_up_id=step.id, data=data)
     return True

@@ -10,21 +10,21 @@ from datetime import datetime
 from sqlmodel import Session
 
 from bot.errors import Conflict, NotFound
-from bot.journey.apply import AUTOMATIC
-from bot.journey.subject import follow_up_line
+from bot.journey.apply import refuse_messages, speaks_alone
 from bot.runtime import Runtime
-from bot.store import customers, follow_ups, messages, surveys, trail
+from bot.store import customers, follow_ups, surveys
+from bot.store.tables import MessageRow
 
 
 def opt_out(runtime: Runtime, customer_id: int, staff_name: str) -> None:
     """A member of staff writes down that the customer wants no messages. NotFound; Conflict: it is known already."""
     with runtime.db.write() as session:
-        person = customers.lock(session, [customer_id]).get(customer_id)
-        if person is None:
+        customer = customers.lock(session, [customer_id]).get(customer_id)
+        if customer is None:
             raise NotFound(f"there is no customer {customer_id}")
-        if person.opted_out_at is not None:
+        if customer.opted_out_at is not None:
             raise Conflict("this customer has opted out already")
-        withdraw_consent(session, customer_id, "staff", f"told {staff_name}", runtime.clock.now())
+        refuse_messages(session, runtime, customer, "staff", f"told {staff_name}", runtime.clock.now())
 
 
 def opt_out_on_page(runtime: Runtime, token: str) -> None:
@@ -33,17 +33,17 @@ def opt_out_on_page(runtime: Runtime, token: str) -> None:
         survey = surveys.by_token(session, token)
         if survey is None:
             raise NotFound("this link is not known")
-        withdraw_consent(session, survey.customer_id, "page", "asked on the survey page", runtime.clock.now())
+        customer = customers.lock(session, [survey.customer_id])[survey.customer_id]
+        asked_by = follow_ups.get(session, survey.follow_up_id) if survey.follow_up_id else None
+        found = customers.persons_by_ids(session, [asked_by.person_id]) if asked_by else {}
+        alone = speaks_alone(session, customer.id, next(iter(found.values()), None), survey.follow_up_id)
+        now = runtime.clock.now()
+        refuse_messages(session, runtime, customer, "page", "asked on the survey page", now, alone)
 
 
-def withdraw_consent(session: Session, customer_id: int, source: str, because: str, now: datetime) -> None:
-    """Note it in the ledger, once, and stop everything automatic that has not left (R84)."""
-    person = customers.lock(session, [customer_id])[customer_id]
-    if person.opted_out_at is None:
-        customers.note_consent(session, customer_id, "withdrawn", "all", source, now, because)
-        trail.write(session, [trail.line(now, "opted_out", because, customer_id=customer_id)])
-    purposes = [str(purpose) for purpose in AUTOMATIC]
-    waiting = [each.follow_up_id for each in messages.cancel_waiting(session, customer_id, purposes, "opted out")]
-    stopped = follow_ups.suppress(session, customer_id, waiting, "opted out", purposes)
-    surveys.withdraw_others(session, customer_id, but=0)
-    trail.write(session, [follow_up_line(now, "skipped", "opted out", each) for each in stopped])
+def opt_out_at_provider(session: Session, runtime: Runtime, refused: MessageRow, because: str, now: datetime) -> None:
+    """The provider refuses a message since its reader wants none."""
+    customer = customers.lock(session, [refused.customer_id])[refused.customer_id]
+    person = customers.person_at(session, refused.channel, refused.address)
+    alone = speaks_alone(session, customer.id, person, refused.follow_up_id)
+    refuse_messages(session, runtime, customer, "provider", because, now, alone)

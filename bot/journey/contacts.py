@@ -30,6 +30,7 @@ from flows.decisions import PlanFollowUp
 from flows.plan import day_slot, with_expiry
 from flows.program import ContactKind, Flow, field_kind
 from flows.promises import period_of
+from flows.rounds import counts_until
 from flows.timing import place_instant
 from flows.triggers import AtLeast, Unanswered
 
@@ -235,7 +236,8 @@ def _let_catch_up(session: Session, subject: Subject, flow: Flow, trigger: AtLea
     if not reminding:
         return
     first, last = period_of(trigger.per, on)
-    if quotas.made_with(session, program_id, trigger.of, customer_id, first, last) >= trigger.at_least:
+    until = counts_until(trigger, last, subject.in_force.program.time_zone)
+    if quotas.made_with(session, program_id, trigger.of, customer_id, first, last, until) >= trigger.at_least:
         for task in reminding:
             chains.fulfil_by_id(session, subject, task.follow_up_id, because)
 
@@ -300,7 +302,7 @@ def _faults(desk: _Desk, row: ContactIn, customer: CustomerRow | None, programs:
         known = ", ".join(each.program.id for each in programs)
         yield {"field": "program", "reason": f"several know a {row.kind}", "remedy": f"name one of {known}"}
     else:
-        yield from _faults_of_data(programs[0].program.contacts[row.kind].fields, row.data)
+        yield from faults_of_data(programs[0].program.contacts[row.kind].fields, row.data)
         if row.next_on is not None and not any(counts_contacts(f, row.kind) for f in programs[0].program.flows):
             remedy = "plan it with `huifang contact plan`"
             yield {"field": "next_on", "reason": f"no flow comes again by {row.kind}", "remedy": remedy}
@@ -327,10 +329,11 @@ def _faults_of_time(row: ContactIn, customer: CustomerRow | None, now: datetime)
         yield {"field": "next_on", "reason": f"{row.next_on} is not to come", "remedy": "write a later day"}
 
 
-def _faults_of_data(fields: Mapping[str, str], data: Mapping[str, Any]) -> Iterator[Fault]:
+def faults_of_data(fields: Mapping[str, str], data: Mapping[str, Any]) -> Iterator[Fault]:
+    """What is wrong with noted data; `fields`: what may be noted, and of which kind it is."""
     for name, value in data.items():
         if name not in fields:
-            remedy = f"one of {', '.join(fields)}" if fields else "this kind takes none"
+            remedy = f"one of {', '.join(fields)}" if fields else "leave it out: there is nothing to note"
             yield {"field": f"data.{name}", "reason": "unknown field", "remedy": remedy}
         elif value is not None and not _fits(fields[name], value):
             yield {"field": f"data.{name}", "reason": f"{value!r} is no {fields[name]}", "remedy": "mend the value"}

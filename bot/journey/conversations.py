@@ -4,13 +4,15 @@ In this order: the survey that was answered a moment ago, while nothing has been
 the newest first; else the newest, which was answered or has closed. What is said there: replies.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
 from sqlmodel import Session
 
-from bot.store import inbound, surveys
+from bot.runtime import Runtime
+from bot.store import follow_ups, inbound, surveys, tickets
+from bot.store.follow_ups import Brief
 from bot.store.tables import AnswerRow, CustomerRow, InboundRow, SurveyRow, TicketRow
 from flows.states import SurveyState, TicketState
 from messages.reading import Category
@@ -64,6 +66,35 @@ def last_answered(answers: Sequence[AnswerRow]) -> tuple[str, ...]:
     """The questions that the last reply with an answer has filled, in order; comments are none."""
     scored = [answer for answer in answers if answer.score is not None]
     return tuple(answer.question for answer in scored if answer.inbound_id == scored[-1].inbound_id)
+
+
+def under_way(
+    session: Session, runtime: Runtime, customer_ids: Collection[int], complaining: Collection[int], now: datetime
+) -> dict[int, set[tuple[str, int]]]:
+    """Who of these customers is in the middle of a conversation: customer -> (channel, contact person or 0).
+
+    They have answered or were asked back, and more is to come; or the apology asked for details, which nobody has
+    told yet, and nobody on the staff has taken over. `complaining`: who of them has a ticket.
+    """
+    talks: dict[int, set[tuple[str, int]]] = {}
+    for customer_id, channel, person_id in surveys.in_the_middle(session, customer_ids, now):
+        talks.setdefault(customer_id, set()).add((channel, person_id))
+    for ticket in (each for customer_id in complaining for each in tickets.of_customer(session, customer_id)):
+        if ticket.state != TicketState.OPEN:
+            continue
+        survey = surveys.get(session, ticket.survey_id) if ticket.survey_id else None
+        program = runtime.shelf.version(ticket.program_version_id)
+        if survey is None or program.replies.ask_details is None or now >= survey.closes_at:
+            continue
+        said = inbound.get(session, ticket.inbound_id)
+        if said is not None and ticket.words == said.body:
+            person_id = next((each.person_id for each in _asked_by(session, survey)), 0)
+            talks.setdefault(ticket.customer_id, set()).add((survey.channel, person_id))
+    return talks
+
+
+def _asked_by(session: Session, survey: SurveyRow) -> Iterable[Brief]:
+    return follow_ups.briefs(session, [survey.follow_up_id]).values()
 
 
 def only_for_score(session: Session, ticket: TicketRow | None, survey: SurveyRow | None) -> bool:

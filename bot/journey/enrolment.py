@@ -5,7 +5,7 @@ and the bad one is named with its field and reason. The same phone is the same c
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Literal
@@ -32,7 +32,10 @@ from bot.shelf import InForce
 from bot.store import agenda, customers
 from bot.store.storable import storable, storable_text
 from bot.store.tables import CustomerRow, EnrolmentRow
+from flows.audience import FLAGS
+from flows.own_times import leaves_nothing, own_times
 from flows.program import Program
+from flows.windows import ANY_TIME
 
 BATCH = 500
 """Rows of one transaction."""
@@ -61,6 +64,10 @@ class CustomerIn:
     programs: tuple[str, ...] = ()
     marketing_consent: bool = False
     attributes: Mapping[str, Any] = field(default_factory=dict)
+    flags: Mapping[str, bool] = field(default_factory=dict)
+    """Of `flows.audience.FLAGS`, in the programs that the row names (R6); they may stand among the attributes."""
+    windows: Mapping[str, Sequence[str]] | None = None
+    """Times of their own, as `flows/own_times.py` reads them (R80); None says nothing of them, empty ends them."""
     contacts: tuple[PersonIn, ...] = ()
     matters: tuple[MatterIn, ...] = ()
     staff: tuple[str, ...] = ()
@@ -128,9 +135,25 @@ def _settle_in(
     customer_id = register.find(row)
     changed = keep_persons(session, customer_id, row.contacts, runtime.settings.region)
     changed |= keep_matters(session, register.source, customer_id, row.matters)
-    for each in _named(runtime, row) if row.staff or new else ():
+    changed |= _keep_flags(session, runtime, register, customer_id, row)
+    for each in programs_of(runtime, row) if row.staff or new else ():
         changed |= _give_staff(session, each, customer_id, row, new, now)
     return customer_id, "changed" if changed and verdict == "known" else verdict
+
+
+def _keep_flags(session: Session, runtime: Runtime, register: "_Register", customer_id: int, row: CustomerIn) -> bool:
+    """Set or take away the flags of a row in its programs; whether any is another one now."""
+    changed = False
+    for each in programs_of(runtime, row) if row.flags else ():
+        key = (customer_id, each.program.id)
+        enrolment = register.enrolments.get(key) or customers.enrolment(session, *key)
+        for name, value in row.flags.items():
+            if enrolment is not None and bool(enrolment.flags.get(name)) != value:
+                customers.set_flag(session, enrolment, name, value)
+                changed = True
+    if changed:
+        agenda.replan(session)
+    return changed
 
 
 def _give_staff(
@@ -203,7 +226,7 @@ def _check_customer(runtime: Runtime, row: CustomerIn) -> tuple[CustomerIn, list
     texts: dict[str, Any] = {
         name: storable_text(getattr(row, name)) for name in (*LONGEST, "phone", "whatsapp", "zone", "class_")
     }
-    row = replace(row, **texts, attributes=storable(row.attributes))
+    row = _with_flags(replace(row, **texts, attributes=storable(row.attributes)))
     for name, most in LONGEST.items():
         if len(getattr(row, name)) > most:
             fault(name, f"is longer than {most} characters", "shorten it")
@@ -240,10 +263,47 @@ def _check_customer(runtime: Runtime, row: CustomerIn) -> tuple[CustomerIn, list
     meant = [known[name] for name in row.programs if name in known] or list(known.values())
     faults.extend(check_persons(row.contacts, meant, runtime.settings.region))
     faults.extend(check_matters(row.matters, meant))
+    faults.extend(_check_flags(runtime, row))
+    faults.extend(_check_windows(row, meant))
     if row.class_ and not any(row.class_ in program.classes.names for program in meant):
         classes = sorted({name for program in meant for name in program.classes.names})
         fault("class", f"{row.class_!r} is no class", f"one of {', '.join(classes)}")
     return row, faults
+
+
+def _with_flags(row: CustomerIn) -> CustomerIn:
+    """The row with the flags that were told among its attributes in their place."""
+    told = {name: row.attributes[name] for name in FLAGS if name in row.attributes}
+    if not told:
+        return row
+    rest = {name: value for name, value in row.attributes.items() if name not in told}
+    return replace(row, attributes=rest, flags={**told, **row.flags})
+
+
+def _check_flags(runtime: Runtime, row: CustomerIn) -> Iterator[dict[str, str]]:
+    for name, value in row.flags.items():
+        place = f"flags.{name}"
+        if name not in FLAGS:
+            yield {"field": place, "reason": f"unknown flag {name!r}", "remedy": f"one of {', '.join(FLAGS)}"}
+        elif not isinstance(value, bool):
+            yield {"field": place, "reason": f"{value!r} is neither true nor false", "remedy": "write true or false"}
+    if row.flags and not row.programs and not programs_of(runtime, row):
+        known = ", ".join(each.program.id for each in runtime.shelf.in_force)
+        yield {"field": "flags", "reason": "belong to a program, and none is named", "remedy": f"name one of {known}"}
+
+
+def _check_windows(row: CustomerIn, meant: Sequence[Program]) -> Iterator[dict[str, str]]:
+    """What is wrong with a customer's own times: unreadable, or nothing is left of them inside the hard hours."""
+    try:
+        own = own_times(row.windows)
+    except ValueError as error:
+        remedy = "write {times: ['18:00-20:00'], days: [mon], not: ['12:00-14:00']}, each of them if needed"
+        yield {"field": "windows", "reason": str(error), "remedy": remedy}
+        return
+    if own != ANY_TIME and all(leaves_nothing(program.permits().of_customer(own)) for program in meant):
+        hard = ", ".join(dict.fromkeys(str(program.hard_hours) for program in meant))
+        reason = f"leave no time inside the hard hours {hard}"
+        yield {"field": "windows", "reason": reason, "remedy": "ask the customer for a time within them"}
 
 
 def _zones() -> set[str]:
@@ -283,7 +343,7 @@ def _add_customers(
         [
             (customer_id, each.program.id, _class_of(each.program, row), local_day(now, value["zone"]))
             for customer_id, _, row, value in added
-            for each in _named(runtime, row)
+            for each in programs_of(runtime, row)
         ],
     )
     register.keys.update({row.id: customer_id for customer_id, _, row, _ in added if row.id})
@@ -300,23 +360,31 @@ def _customer_values(runtime: Runtime, row: CustomerIn, now: datetime) -> dict[s
         "language": row.language or (program.language if program else "zh"),
         "zone": row.zone or (program.zone if program else "Asia/Shanghai"),
         "attributes": dict(row.attributes),
+        "windows": _kept(row.windows),
         "opted_out_at": None,
         "marketing_consent_at": now if row.marketing_consent else None,
         "created_at": now,
     }
 
 
+def _kept(windows: Mapping[str, Sequence[str]] | None) -> dict[str, list[str]] | None:
+    """A customer's own times as the tables keep them; None: none."""
+    return {name: list(texts) for name, texts in (windows or {}).items() if texts} or None
+
+
 def local_day(now: datetime, zone: str) -> date:
     return now.astimezone(ZoneInfo(zone)).date()
 
 
-def _named(runtime: Runtime, row: CustomerIn) -> list[InForce]:
-    """The programs that a row enrols in: those it names, and those that have its class."""
-    return [
+def programs_of(runtime: Runtime, row: CustomerIn) -> list[InForce]:
+    """The programs that a row enrols in: those it names, those that have its class, or else the only one that runs."""
+    named = [
         each
         for each in runtime.shelf.in_force
         if each.program.id in row.programs or (row.class_ and row.class_ in each.program.classes.names)
     ]
+    only = not (named or row.programs or row.class_) and len(runtime.shelf.in_force) == 1
+    return list(runtime.shelf.in_force) if only else named
 
 
 def _class_of(program: Program, row: CustomerIn) -> str | None:
@@ -357,11 +425,13 @@ def _program_of(runtime: Runtime, row: CustomerIn) -> Program | None:
 
 
 def _update_customer(session: Session, runtime: Runtime, customer: CustomerRow, row: CustomerIn, now: datetime) -> bool:
-    before = (customer.name, customer.title, customer.language, customer.zone, customer.attributes)
+    before = _told(customer)
     customer.name = row.name.strip() or customer.name
     customer.title = row.title or customer.title
     customer.language = row.language or customer.language
     customer.zone = row.zone or customer.zone
+    if row.windows is not None:
+        customer.windows = _kept(row.windows)
     if any(customer.attributes.get(name) != value for name, value in row.attributes.items()):
         customer.attributes = {**customer.attributes, **row.attributes}
         agenda.replan(session)
@@ -370,7 +440,12 @@ def _update_customer(session: Session, runtime: Runtime, customer: CustomerRow, 
         customer.marketing_consent_at = now  # a later row of this batch says nothing new
         return True
     session.add(customer)
-    return before != (customer.name, customer.title, customer.language, customer.zone, customer.attributes)
+    return before != _told(customer)
+
+
+def _told(customer: CustomerRow) -> tuple[Any, ...]:
+    """What a row may say anew of a customer."""
+    return customer.name, customer.title, customer.language, customer.zone, customer.attributes, customer.windows
 
 
 def _enrol_named(
@@ -378,7 +453,7 @@ def _enrol_named(
 ) -> bool:
     """Enrol in the named programs, in the named class; whether the class is another one now (R5)."""
     changed = False
-    for each in _named(runtime, row):
+    for each in programs_of(runtime, row):
         program = each.program
         enrolment = register.enrolments.get((customer.id, program.id))
         if enrolment is None:

@@ -8,24 +8,23 @@ Next: occasions.py.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from math import isfinite
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
+from bot.journey import said
 from bot.journey.apply import apply, not_gone_out, note, take_back
-from bot.journey.belongings import iso_day
+from bot.journey.contacts import customers_called, faults_of_data
 from bot.journey.enrolment import BATCH, LONGEST, Result, local_day
 from bot.journey.subject import Subject, facts_of, first_class, follow_up_line
-from bot.phones import normalise_phone
 from bot.runtime import Runtime
-from bot.store import agenda, customers, events, matters, trail
+from bot.store import customers, events, follow_ups, matters, tasks, trail
 from bot.store.storable import storable, storable_text
-from bot.store.tables import CustomerRow, EnrolmentRow
+from bot.store.tables import CustomerRow, EnrolmentRow, FollowUpRow
 from flows import plan
 from flows.events import Event
-from flows.program import Program, field_kind
+from flows.program import Program
 
 YEARS = range(1900, 2200)
 """Outside them a date is a slip of the pen, and sums with it leave the calendar."""
@@ -57,7 +56,7 @@ def _accept_events(runtime: Runtime, source: str, rows: Sequence[EventIn]) -> li
     rows = [_sayable(row) for row in rows]
     results: dict[int, Result] = {}
     with runtime.db.write() as session:
-        found = _customers_of(session, runtime, source, rows)
+        found = customers_called(session, runtime, source, (row.customer for row in rows))
         good: dict[str, tuple[int, EventIn, int]] = {}
         for index, row in enumerate(rows):
             faults = _check_event(runtime, row, found.get(row.customer))
@@ -67,7 +66,9 @@ def _accept_events(runtime: Runtime, source: str, rows: Sequence[EventIn]) -> li
                 results[index] = Result(row.id, "known")
             else:
                 good[row.id] = (index, row, found[row.customer])
-        values = [_event_values(session, source, row, customer_id, now) for _, row, customer_id in good.values()]
+        values = [
+            _event_values(session, runtime, source, row, customer_id, now) for _, row, customer_id in good.values()
+        ]
         new = events.add_many(session, values)
         matters = {value["external_id"]: value["matter_id"] for value in values}
         people = customers.lock(session, (good[external_id][2] for external_id in new))
@@ -112,19 +113,6 @@ def _enrolments_for(
     return enrolments
 
 
-def _customers_of(session: Session, runtime: Runtime, source: str, rows: Sequence[EventIn]) -> dict[str, int]:
-    """What the rows call their customers -> our ids, by key first, then by phone."""
-    found = customers.by_keys(session, source, (row.customer for row in rows))
-    phones = {
-        row.customer: phone
-        for row in rows
-        if row.customer not in found and (phone := normalise_phone(row.customer, runtime.settings.region))
-    }
-    owners = customers.by_addresses(session, phones.values())
-    found.update({name: owners[phone] for name, phone in phones.items() if phone in owners})
-    return found
-
-
 def _sayable(row: EventIn) -> EventIn:
     """The row in texts that every database takes."""
     id_, customer, matter = (storable_text(text) for text in (row.id, row.customer, row.matter))
@@ -167,40 +155,40 @@ def _check_event(runtime: Runtime, row: EventIn, customer_id: int | None) -> lis
     fields: dict[str, str] = {}
     for program_id in known[row.type]:
         fields.update(runtime.shelf.program(program_id).program.events[row.type].fields)
-    for name, value in row.data.items():
-        if name not in fields:
-            faults.append({"field": f"data.{name}", "reason": "unknown field", "remedy": f"one of {', '.join(fields)}"})
-        elif value is not None and not _fits(fields[name], value):
-            faults.append(
-                {"field": f"data.{name}", "reason": f"{value!r} is no {fields[name]}", "remedy": "mend the value"}
-            )
-    return faults
+    return [*faults, *faults_of_data(fields, row.data)]
 
 
-def _fits(kind: str, value: Any) -> bool:
-    if kind == "date":
-        try:
-            date.fromisoformat(str(value)[:10])
-        except ValueError:
-            return False
-        return True
-    return field_kind(value) == kind and not (isinstance(value, float) and not isfinite(value))
-
-
-def _event_values(session: Session, source: str, row: EventIn, customer_id: int, now: datetime) -> dict[str, Any]:
-    kind, _, key = row.matter.partition(":")
-    matter_id = matters.find_or_add(session, customer_id, source, kind, key) if row.matter else 0
+def _event_values(
+    session: Session, runtime: Runtime, source: str, row: EventIn, customer_id: int, now: datetime
+) -> dict[str, Any]:
     return {
         "source": source,
         "external_id": row.id,
         "type": row.type,
         "customer_id": customer_id,
-        "matter_id": matter_id,
+        "matter_id": _matter(session, runtime, source, row, customer_id),
         "occurred_at": row.at,
         "received_at": now,
         "cancelled_at": None,
         "data": storable(row.data),
     }
+
+
+def _matter(session: Session, runtime: Runtime, source: str, row: EventIn, customer_id: int) -> int:
+    """The matter that an event is about: the one that it names, or else the one that its data name; 0: none.
+
+    A field called as a kind of matter holds the key of one: two orders of a customer are two.
+    """
+    if row.matter:
+        kind, _, key = row.matter.partition(":")
+        return matters.find_or_add(session, customer_id, source, kind, key)
+    for program_id in runtime.shelf.event_types()[row.type]:
+        program = runtime.shelf.program(program_id).program
+        for kind in (each for each in program.matters if each in program.events[row.type].fields):
+            key = storable_text(str(row.data.get(kind) or ""))
+            if 0 < len(key) <= LONGEST["id"]:
+                return matters.find_or_add_own(session, customer_id, source, kind, key)
+    return 0
 
 
 def _take_in(
@@ -223,30 +211,11 @@ def _take_in(
             _count_activity(program, enrolment, event, event_on, activity)
         if program.active_from is not None and event_on < program.active_from:
             continue  # a fact that plans nothing, and that no line of the trail needs to tell
-        _set(session, program, customer, event, event_on)
+        changes = said.take_over(session, program, customer, event, event_on)
         subject = Subject(runtime, in_force, customer, enrolment, now, event_id=event.id)
-        note(session, subject, "event", event.type, data={"event": event.id})
+        known = {said.SET: changes} if changes else {}
+        note(session, subject, "event", event.type, data={"event": event.id, **known})
         apply(session, subject, plan.plan_event(program, event, facts_of(customer, enrolment), now, subject.calendar))
-
-
-def _set(session: Session, program: Program, customer: CustomerRow, event: Event, on: date) -> None:
-    """What an event says anew about the customer or its matter (R11, R20): dates that move, a kind, a grade."""
-    dates: dict[str, str | None] = {}
-    state = ""
-    for target, name in program.events[event.type].sets.items():
-        value = on.isoformat() if name == "at" else name[1:] if name.startswith("=") else event.data.get(name)
-        if value is None:
-            continue
-        if target.endswith(".state"):
-            state = str(value)
-        elif "." in target:
-            dates[target.partition(".")[2]] = iso_day(value)
-        elif customer.attributes.get(target) != value:
-            customer.attributes = {**customer.attributes, target: storable(value)}
-            session.add(customer)
-            agenda.replan(session)
-    if event.matter_id and matters.update(session, event.matter_id, dates, state):
-        agenda.replan(session)
 
 
 def _count_activity(
@@ -264,15 +233,35 @@ def _count_activity(
 
 
 def cancel_event(runtime: Runtime, source: str, external_id: str, because: str) -> int:
-    """Cancel an event and its unsent steps (R19); how many steps were."""
+    """Cancel an event with what hangs on it (R19); how many steps that had not gone out were.
+
+    What it had set holds no more, and neither do open tasks of its steps and steps of the dates that it had set.
+    """
     now = runtime.clock.now()
     with runtime.db.write() as session:
         event = events.by_external_id(session, source, external_id)
         if event is None:
             return 0
+        customer = customers.lock(session, [event.customer_id])[event.customer_id]
+        restored = said.undo(session, customer, event) if event.cancelled_at is None else {}
         events.cancel(session, event.id, now)
-        customers.lock(session, [event.customer_id])
-        steps = [row for row in not_gone_out(session, runtime, event.customer_id) if row.event_id == event.id]
+        occasions = {f"date:{target}:{after}" for target, (after, _) in restored.items()}
+
+        def hangs_on_it(row: FollowUpRow | follow_ups.Brief) -> bool:
+            return row.event_id == event.id or (row.occasion in occasions and row.matter_id in (0, event.matter_id))
+
+        steps = [row for row in not_gone_out(session, runtime, customer.id) if hangs_on_it(row)]
         rows = take_back(session, steps, because)
-        trail.write(session, [follow_up_line(now, "cancelled", because, row) for row in rows])
+        lines = [follow_up_line(now, "cancelled", because, row) for row in rows]
+        open_tasks = tasks.open_of_customer(session, customer.id)
+        called_for = follow_ups.briefs(session, (task.follow_up_id for task in open_tasks))
+        for task in open_tasks:
+            step = called_for.get(task.follow_up_id)
+            if step is not None and hangs_on_it(step) and tasks.cancel(session, task.id, because):
+                known = {"customer_id": customer.id, "program_id": task.program_id, "flow": task.flow}
+                lines.append(trail.line(now, "cancelled", because, **known, data={"task": task.id}))
+        if restored:
+            data = {"event": event.id, said.SET: restored}
+            lines.append(trail.line(now, "cancelled", because, customer_id=customer.id, data=data))
+        trail.write(session, lines)
     return len(rows)

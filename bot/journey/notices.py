@@ -4,8 +4,8 @@ Each notice is told once: its key makes one message for each member, like every 
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -56,12 +56,19 @@ def tell(
     *,
     not_by: str = "",
 ) -> None:
-    """Tell some members of staff of a program something at an instant, each in their language. The same key: once."""
+    """Tell some members of staff of a program something at an instant, each in their language. The same key: once.
+
+    A variable may be given in several languages (language -> text), as programs name things.
+    """
     channels = [name for name in runtime.channels if name != not_by]
     digest = hashlib.sha256(key.encode()).hexdigest()[:32]  # a key may be longer than its column
     for member in members:
         channel, address = reach(member, channels)
-        columns = wording.compose(runtime, program, template, member.language, program.zone, variables)
+        said = {
+            name: program.text(value, member.language) if isinstance(value, Mapping) else value
+            for name, value in variables.items()
+        }
+        columns = wording.compose(runtime, program, template, member.language, program.zone, said)
         messages.put(
             session,
             {
@@ -77,6 +84,33 @@ def tell(
                 "expires_at": None,
             },
         )
+
+
+def tell_behind(
+    session: Session,
+    runtime: Runtime,
+    program: Program,
+    members: Iterable[StaffRow],
+    key: str,
+    missing: int,
+    kinds: Sequence[str],
+    last: date,
+    at: datetime,
+    *,
+    customer: str | None = None,
+) -> None:
+    """Tell who is behind what is still missing, and until when: contacts of these kinds with one customer, or with
+    different customers (None).
+    """
+    named = {
+        language: mark.join(program.text(program.contacts[kind].name, language) for kind in kinds)
+        for language, mark in _LISTED.items()
+    }
+    variables = {"customer_name": customer, "item": named, "count": missing, "closes_on": last}
+    tell(session, runtime, program, members, "staff/behind", key, variables, at)
+
+
+_LISTED = {"zh": "、", "en": ", "}
 
 
 def watch_silence(runtime: Runtime) -> int:

@@ -14,27 +14,47 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
-from bot.journey import quotas
+from bot.journey import quotas, takeovers
+from bot.journey.apply import apply
+from bot.journey.subject import Subject
 from bot.runtime import Runtime
 from bot.shelf import InForce
-from bot.store import agenda, follow_ups, milestones, programs, selections, settings, trail
+from bot.store import (
+    agenda,
+    chains,
+    customers,
+    events,
+    follow_ups,
+    milestones,
+    outlook,
+    programs,
+    selections,
+    settings,
+    trail,
+)
+from bot.store.outlook import Way
+from bot.store.rows import chunks
 from bot.store.selections import Happened, Span
 from flows import rounds, sampling
+from flows.calendar import Calendar
+from flows.chains import is_chain, until_of
 from flows.decisions import Group, PlanFollowUp, Selection
 from flows.offsets import add, end_of_day, resolve_local
 from flows.program import Flow, Program
 from flows.rounds import Draw
 from flows.selections import Anchor, Milestone, anchors_between, counts_from, is_drawn, may_fire, select
 from flows.triggers import OnMilestone, Round, Sample, Wave
+from messages.catalog import Purpose
 
 SLICE = 5_000
 """Enrolments that one transaction looks at on SQLite: whoever else writes waits no longer than that takes."""
 SHORT_SLICE = 1_000
-"""The same while somebody waits."""
+"""The same while others write, too."""
 LARGE_SLICE = 100_000
 """On PostgreSQL nobody waits for a planner."""
 DRAWN_AT_ONCE = 5_000
 """Follow-ups of a draw that are written together."""
+RESURVEY_CHANNELS = ("sms", "telegram", "whatsapp", "email")
 
 
 def plan_occasions(runtime: Runtime) -> int:
@@ -49,6 +69,8 @@ def plan_occasions(runtime: Runtime) -> int:
         settings.write(session, agenda.PLANNED, mine)
     planned = 0
     for in_force in runtime.shelf.in_force:
+        if "until" not in stands.planned:  # a date may have moved
+            planned += sum(_go_on(runtime, in_force, flow) for flow in in_force.program.flows)
         for flow, selection in _selections(runtime, in_force):
             planned += _insert(runtime, in_force, flow, selection)
         for flow in in_force.program.flows:
@@ -106,22 +128,22 @@ def selection_of(
     assert counted is not None
     if not may_fire(program, flow, today, calendar):
         return None
-    named = _milestones(session, in_force, flow, today)
+    named = _milestones(session, in_force, flow, today, calendar)
     if isinstance(flow.on, OnMilestone) and not named:
         return None
     if counted.kind == "none":
         anchors = selections.zones(session) if everywhere is None else everywhere
     else:
-        between = anchors_between(program, flow, today)
+        between = anchors_between(program, flow, today, calendar)
         anchors = selections.anchors(session, program.id, flow.id, counted, flow.audience, today, between)
     return select(program, flow, anchors, today, calendar, named)
 
 
-def _milestones(session: Session, in_force: InForce, flow: Flow, today: date) -> list[Milestone]:
+def _milestones(session: Session, in_force: InForce, flow: Flow, today: date, calendar: Calendar) -> list[Milestone]:
     """The milestones of this flow that may be near."""
     if not isinstance(flow.on, OnMilestone):
         return []
-    first, last = anchors_between(in_force.program, flow, today)
+    first, last = anchors_between(in_force.program, flow, today, calendar)
     assert first is not None
     assert last is not None
     rows = milestones.between(session, in_force.program.id, flow.on.milestones, first, last)
@@ -160,7 +182,7 @@ def _insert(runtime: Runtime, in_force: InForce, flow: Flow, selection: Selectio
 
 
 def _spans(runtime: Runtime, selection: Selection) -> Iterator[Span | None]:
-    """Slices of the enrolments, shorter while somebody waits; None: all at once, since they are few."""
+    """Slices of the enrolments, shorter while others write, too; None: all at once, since they are few."""
     with runtime.db.read() as session:
         newest = selections.newest_enrolment(session)
     counts = [group.count for group in selection.groups]
@@ -171,7 +193,7 @@ def _spans(runtime: Runtime, selection: Selection) -> Iterator[Span | None]:
         return
     after = 0
     while after < newest:
-        upto = after + (SHORT_SLICE if runtime.db.waiting else size)
+        upto = after + (SHORT_SLICE if runtime.db.busy else size)
         yield after, upto
         after = upto
 
@@ -198,7 +220,48 @@ def _tell_planned(
     trail.write(session, lines)
 
 
+# ----- chains whose end has moved
+
+
+def _go_on(runtime: Runtime, in_force: InForce, flow: Flow) -> int:
+    """Plan the next step of each chain of a flow that was over, and is not any more since the date that ends it moved.
+
+    Asked again once the customers are locked: a chain may have gone on meanwhile.
+    """
+    if not (is_chain(flow) and until_of(flow)):
+        return 0
+    program, now = in_force.program, runtime.clock.now()
+    today = runtime.today(program.zone)
+    with runtime.db.read() as session:
+        wanted = sorted({customer_id for customer_id, _ in chains.ended(session, program.id, flow, today)})
+    planned = 0
+    for ids in chunks(wanted):
+        with runtime.db.write() as session:
+            people = customers.lock(session, ids)
+            enrolments = customers.enrolments_by_customer(session, ids)
+            found = chains.ended(session, program.id, flow, today, ids)
+            about = events.by_ids(session, (event_id for _, event_id in found))
+            for customer_id, event_id in found:
+                enrolment = enrolments.get((customer_id, program.id))
+                subject = Subject(runtime, in_force, people[customer_id], enrolment, now)
+                step = takeovers.gone_on(session, subject, flow, about[event_id])
+                if step is not None:
+                    apply(session, step[0], [step[1]])
+                    planned += 1
+    return planned
+
+
 # ----- random draws: samples, waves, rounds
+
+
+def way_of(runtime: Runtime, flow: Flow | None) -> Way:
+    """How a flow reaches people; None: what asks again after a complaint was handled."""
+    if flow is None:
+        return Way(Purpose.SURVEY, tuple(name for name in RESURVEY_CHANNELS if name in runtime.channels))
+    if flow.message is None:
+        return Way(flow.purpose, ())
+    channels = tuple(name for name in flow.message.channels if name in runtime.channels)
+    return Way(flow.purpose, channels or ("",), flow.message.to, isinstance(flow.on, OnMilestone))
 
 
 def draws_of(runtime: Runtime, in_force: InForce, flow: Flow, today: date) -> tuple[Draw, ...]:
@@ -242,6 +305,7 @@ def draw_lots(
 ) -> Drawn:
     """Whom the lot takes: the same seed, list and size give the same people (R65, R68). Nobody twice too soon (R69).
 
+    Whom the message could not reach or must not is not drawn (R66, R84); `everybody` are all who are meant.
     `barred`: who must not be drawn beside those whom the rows tell of.
     """
     assert isinstance(flow.on, Sample | Wave | Round)
@@ -249,6 +313,8 @@ def draw_lots(
     happened = happened_for(flow, draw, program.time_zone)
     barred = barred | selections.drawn_since(session, program.id, flow.id, add(day, -flow.on.not_again_within))
     everybody = selections.members(session, program.id, flow.audience, day, happened)
+    if flow.task is None:  # staff have their work whether or not the message may go
+        barred = barred | outlook.kept_back(session, program.id, way_of(runtime, flow))
     eligible = [each for each in everybody if each not in barred]
     size = flow.on.sample or sampling.sample_size(flow.on.share or Fraction(1), len(eligible))
     seed = f"{runtime.dice.seed}:{program.id}:{flow.id}:{draw.occasion}"

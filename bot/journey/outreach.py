@@ -18,10 +18,11 @@ from sqlmodel import Session
 
 from bot.channels.contract import Need
 from bot.errors import HuifangError
-from bot.journey import chains, quotas, tasks, wording
-from bot.journey.apply import set_class
+from bot.journey import chains, conversations, quotas, tasks, wording
+from bot.journey.apply import CALL, set_class
 from bot.journey.contacts import BY_HAND
-from bot.journey.subject import Subject, follow_up_line
+from bot.journey.pauses import COMPLAINT_OPEN, moved
+from bot.journey.subject import Subject, flags_of, follow_up_line
 from bot.phones import forbidden_country
 from bot.runtime import Runtime
 from bot.shelf import InForce
@@ -42,23 +43,27 @@ from bot.store.tables import (
 from flows.actions import TaskAction
 from flows.audience import holds
 from flows.chains import is_chain
-from flows.consent import CAPPED, Later, No, Standing, may_contact
-from flows.offsets import add_to_instant
+from flows.consent import CAPPED, Later, No, Standing, Yes, barred_by_flag, may_contact
+from flows.offsets import until
+from flows.own_times import own_times
 from flows.program import Flow, Program, Resurvey
 from flows.resurvey import FLOW as RESURVEY
 from flows.selections import why_not_on
 from flows.states import FollowUpState, SurveyState, TicketState
 from flows.timing import NO_PERMITTED_DAY, ON_OFF_DAY, SOFT_OVERRIDE
-from flows.triggers import AtLeast, OnDate, OnFestival, OnSilence, Unanswered
-from flows.windows import Permits
+from flows.triggers import AtLeast, OnDate, OnFestival, OnMilestone, OnSilence, Unanswered
+from flows.windows import Permits, next_moment
 from messages.catalog import Purpose, TemplateError
 
 log = structlog.get_logger()
 BATCH = 500
 BY_LINK = "mail_survey"
 """The template of every survey where nobody reads what is written back (e-mail)."""
-CALL = "call"
-"""The kind of task that stops for a customer who is annoyed by us (R83)."""
+REACHING = (CALL, "visit", "letter")
+"""Kinds of tasks in which staff reach the customer."""
+LOOK_AGAIN = timedelta(hours=1)
+"""What waits for the end of a conversation or of a complaint is looked at so often."""
+IN_CONVERSATION = "another conversation is under way"
 _HINT = re.compile(r"\s*(请回复|请回|please reply|reply)\b.*$|\s*请回复.*$", re.IGNORECASE | re.DOTALL)
 
 
@@ -113,6 +118,15 @@ class Step:
     def permits(self) -> Permits:
         return self.program.permits(self.flow, self.resurvey.off_days if self.resurvey else None)
 
+    @property
+    def tells_milestone(self) -> bool:
+        return self.flow is not None and isinstance(self.flow.on, OnMilestone)
+
+    @property
+    def pauses(self) -> bool:
+        """Does it wait while a ticket about its matter is open?"""
+        return self.flow is not None and self.flow.message is not None and self.flow.message.pause_during_ticket
+
     def exempt_from_windows(self, row: FollowUpRow | Brief) -> bool:
         """Greetings go out on the day itself, and a slot may have been placed outside on purpose."""
         if self.flow is not None and isinstance(self.flow.on, OnFestival):
@@ -157,6 +171,8 @@ class _Batch:
     answered: set[int]
     tickets: Mapping[int, TicketRow]
     complaining: set[int]
+    talks: Mapping[int, set[tuple[str, int]]]
+    """Customer -> (channel, contact person or 0) of the conversations that they are in the middle of."""
     recent: dict[tuple[int, int], tuple[datetime, ...]]
     """(customer, contact person or 0) -> when what counts for the weekly cap went out."""
     settled: dict[tuple[FollowUpState, str], list[int]] = field(default_factory=dict)
@@ -171,6 +187,8 @@ def _load(session: Session, runtime: Runtime, rows: Sequence[FollowUpRow], now: 
     ids = [row.customer_id for row in rows]
     asked_before = {row.survey_id for row in rows if row.survey_id}
     points = customers.points_of(session, ids)
+    complaining = tickets.with_live(session, ids)
+    asked = {row.customer_id for row in rows if row.purpose == Purpose.SURVEY}
     return _Batch(
         runtime=runtime,
         now=now,
@@ -183,7 +201,8 @@ def _load(session: Session, runtime: Runtime, rows: Sequence[FollowUpRow], now: 
         surveys=surveys.by_ids(session, asked_before),
         answered=surveys.with_answers(session, asked_before),
         tickets=tickets.by_ids(session, {row.ticket_id for row in rows if row.ticket_id}),
-        complaining=tickets.with_live(session, ids),
+        complaining=complaining,
+        talks=conversations.under_way(session, runtime, asked, complaining & asked, now) if asked else {},
         recent=_recent(session, rows, points, now - timedelta(days=_longest_cap(runtime, rows))),
     )
 
@@ -250,16 +269,19 @@ def _judge(session: Session, batch: _Batch, row: FollowUpRow) -> None:
         return _settle(batch, row, found.state, found.what, found.because, data=dict(found.data))
     if step.flow and step.flow.set_class:
         batch.gone.update(set_class(session, subject, step.flow.set_class, f"{row.reason} ({step.flow.id})"))
+    opened = False
     if step.flow and step.flow.task:
-        refused = _call_for(session, subject, row, step.flow.task)
+        refused = _call_for(session, subject, row, step, step.flow.task)
         if refused and step.template is None:
             return _settle(batch, row, FollowUpState.SUPPRESSED, "skipped", refused)
+        opened = not refused
     if step.template is None:
-        opened = step.flow is not None and step.flow.task is not None  # which has told so itself
         return _settle(batch, row, FollowUpState.SENT, None if opened else "done", row.reason)
     point, because = _first_usable(runtime, _points_for(batch.points, row), step, step.channels)
+    if point is None and (customer.opted_out_at or row.person_id in customers.silent_people(session, customer.id)):
+        return _without_message(batch, row, opened, FollowUpState.SUPPRESSED, "skipped", customers.OPTED_OUT)
     if point is None:
-        return _settle(batch, row, FollowUpState.UNREACHABLE, "unreachable", because)
+        return _without_message(batch, row, opened, FollowUpState.UNREACHABLE, "unreachable", because)
     purpose = Purpose(row.purpose)
     allowed = may_contact(
         purpose,
@@ -270,11 +292,18 @@ def _judge(session: Session, batch: _Batch, row: FollowUpRow) -> None:
         cap=program.cap,
         exempt_from_cap=step.exempt_from_cap,
         exempt_from_windows=step.exempt_from_windows(row),
+        milestone=step.tells_milestone,
+        by_hand=row.occasion.startswith(BY_HAND),
     )
     if isinstance(allowed, No):
-        return _settle(batch, row, FollowUpState.SUPPRESSED, "skipped", allowed.because)
+        return _without_message(batch, row, opened, FollowUpState.SUPPRESSED, "skipped", allowed.because)
+    if isinstance(allowed, Yes):
+        allowed = _not_yet(session, batch, step, subject, row, point)
     if isinstance(allowed, Later):
-        return _wait(batch, row, customer, allowed)
+        if row.expires_at is not None and allowed.at >= row.expires_at:
+            because = f"{allowed.because}: not allowed before its deadline"
+            return _without_message(batch, row, opened, FollowUpState.SUPPRESSED, "skipped", because)
+        return _wait(session, batch, row, customer, allowed)
     counts = purpose in CAPPED and not step.exempt_from_cap
     if counts:
         for whom in {(customer.id, 0), (customer.id, row.person_id)}:
@@ -283,12 +312,54 @@ def _judge(session: Session, batch: _Batch, row: FollowUpRow) -> None:
     return None
 
 
-def _call_for(session: Session, subject: Subject, row: FollowUpRow, action: TaskAction) -> str | None:
-    """Open the task that a person has to do; or why nobody is to do it."""
+def _not_yet(
+    session: Session, batch: _Batch, step: Step, subject: Subject, row: FollowUpRow, point: ContactPointRow
+) -> Yes | Later:
+    """May it go now, as far as what the customer and we are talking about is concerned? Looked at again and again.
+
+    What a complaint holds back waits until its time has passed; a survey goes out in the end, since a reply goes to
+    the newest.
+    """
+    paused = step.pauses and subject.customer.id in batch.complaining and _complaint_about(session, subject, row)
+    talks = batch.talks.get(subject.customer.id, ()) if step.survey and not row.survey_id else ()
+    if not (paused or (point.channel, row.person_id) in talks):
+        return Yes()
+    permits = step.permits().of_customer(own_times(subject.customer.windows))
+    again, exempt = batch.now + LOOK_AGAIN, step.exempt_from_windows(row)
+    at = next_moment(again, permits=permits, calendar=subject.calendar, zone=subject.zone, exempt=exempt)
+    if paused:
+        return Later(at, COMPLAINT_OPEN)
+    too_late = row.expires_at is not None and at >= row.expires_at
+    return Yes() if too_late else Later(at, IN_CONVERSATION)
+
+
+def _complaint_about(session: Session, subject: Subject, row: FollowUpRow) -> bool:
+    """Is a complaint not dealt with yet, in this program, about the matter of a follow-up or about none?"""
+    ticket = tickets.live(session, subject.customer.id, subject.in_force.program.id)
+    if ticket is None or ticket.state == TicketState.RESOLVED:
+        return False
+    return 0 in (ticket.matter_id, row.matter_id) or ticket.matter_id == row.matter_id
+
+
+def _call_for(session: Session, subject: Subject, row: FollowUpRow, step: Step, action: TaskAction) -> str | None:
+    """Open the task that a person has to do; or why nobody is to do it. Opted out of messages is not out of calls."""
     if action.kind == CALL and subject.is_annoyed:
         return "annoyed: no calls"
+    reaches = action.counts_as or action.kind in REACHING
+    if reaches and (barred := _barred(step, subject, row)):
+        return barred
     tasks.open_task(session, subject, row, action)
     return None
+
+
+def _barred(step: Step, subject: Subject, row: FollowUpRow) -> str | None:
+    """Which flag of the customer keeps a step back; a cadence ends with it (R6)."""
+    return barred_by_flag(
+        flags_of(subject.enrolment),
+        Purpose(row.purpose),
+        milestone=step.tells_milestone,
+        by_hand=row.occasion.startswith(BY_HAND),
+    )
 
 
 def _settle(
@@ -299,15 +370,21 @@ def _settle(
         batch.lines.append(follow_up_line(batch.now, what, because, row, **known))
 
 
-def _wait(batch: _Batch, row: FollowUpRow, customer: CustomerRow, later: Later) -> None:
-    """Move it to when it is allowed, while its deadline holds."""
-    if row.expires_at is not None and later.at >= row.expires_at:
-        because = f"{later.because}: not allowed before its deadline"
-        return _settle(batch, row, FollowUpState.SUPPRESSED, "skipped", because)
+def _without_message(
+    batch: _Batch, row: FollowUpRow, opened: bool, state: FollowUpState, what: str, because: str
+) -> None:
+    """Its message stays away; where it has opened a task for staff, that is what the step came to."""
+    _settle(batch, row, FollowUpState.SENT if opened else state, what, because)
+
+
+def _wait(session: Session, batch: _Batch, row: FollowUpRow, customer: CustomerRow, later: Later) -> None:
+    """Move it to when it is allowed, or is looked at again; that is told once for as long as the reason holds."""
     batch.waits.append((row.id, later.at, later.at.astimezone(ZoneInfo(customer.zone)).date()))
-    because = f"{later.because} -> moved"
+    because = moved(later.because)
+    looked_at = later.because in (COMPLAINT_OPEN, IN_CONVERSATION)
+    if looked_at and trail.last_because(session, customer.id, row.id) == because:
+        return
     batch.lines.append(follow_up_line(batch.now, "moved", because, row, data={"due": later.at.isoformat()}))
-    return None
 
 
 def _no_longer_wanted(session: Session, batch: _Batch, step: Step, subject: Subject, row: FollowUpRow) -> str | None:
@@ -323,8 +400,10 @@ def _no_longer_wanted(session: Session, batch: _Batch, step: Step, subject: Subj
     class_is_set = step.flow.set_class and enrolment and enrolment.class_ == step.flow.set_class
     if not class_is_set and not holds(step.flow.audience, subject.facts.facts(subject.today)):
         return "no longer in the audience"
-    if chains.is_step(step.flow, row) and (because := chains.why_not_now(session, subject, step.flow, row)):
-        return because
+    if chains.is_step(step.flow, row):
+        barred = _barred(step, subject, row)
+        if because := barred or chains.why_not_now(session, subject, step.flow, row):
+            return because
     match step.flow.on:
         case OnDate(date=name):
             return why_not_on(step.flow, row.occasion, subject.date_named(session, name, row.matter_id))
@@ -362,15 +441,14 @@ def _first_usable(
 
 
 def _standing(batch: _Batch, customer: CustomerRow, enrolment: EnrolmentRow | None, person_id: int) -> Standing:
-    flags = enrolment.flags if enrolment else {}
     return Standing(
         zone=ZoneInfo(customer.zone),
         opted_out=customer.opted_out_at is not None,
         marketing_consent=customer.marketing_consent_at is not None,
         open_ticket=customer.id in batch.complaining,
         paused_until=enrolment.paused_until if enrolment else None,
-        anonymous=bool(flags.get("anonymous")),
-        leader_introduced=bool(flags.get("leader_introduced")),
+        flags=flags_of(enrolment),
+        own=own_times(customer.windows),
         recent=batch.recent.get((customer.id, person_id), ()),
     )
 
@@ -435,7 +513,7 @@ def _survey_values(send: _Send) -> dict[str, Any]:
         "channel": send.point.channel,
         "asked": survey.asked[0].id,
         "opened_at": subject.now,
-        "closes_at": add_to_instant(subject.now, survey.closes_after, subject.zone),
+        "closes_at": until(subject.now, survey.closes_after, subject.zone),
     }
 
 

@@ -3,6 +3,7 @@
     quotas of a program        follow-up, collection, issue and handling rates; what is missing is drawn into tasks
     contacts of each customer  `AtLeast`: a follow-up per customer, settled here when outreach claims it
     customers of each member   `AtLeast`, each: staff
+    duties of staff            open at their time, in duties.py
 
 Each look is planned once and kept with what it found. Next: classes.py, whose recount is planned here too.
 """
@@ -14,8 +15,8 @@ from typing import Any
 
 from sqlmodel import Session
 
-from bot.journey import classes, tasks
-from bot.journey.notices import tell
+from bot.journey import classes, duties, tasks
+from bot.journey.notices import tell_behind
 from bot.journey.subject import Subject
 from bot.runtime import Runtime
 from bot.shelf import InForce
@@ -26,7 +27,7 @@ from flows.offsets import add, resolve_local
 from flows.program import Flow, Program, Quota
 from flows.promises import period_of, ping_time
 from flows.quotas import Reached, closings, recounts
-from flows.rounds import look_slot, looks
+from flows.rounds import counts_until, look_slot, looks
 from flows.states import FollowUpState
 from flows.triggers import AtLeast, OnFestival, Unanswered
 
@@ -74,10 +75,11 @@ def _checks(
                 if program.active_from and look.last < program.active_from:
                     continue
                 kind = CLOSE if look.closes else REMIND
-                yield flow.id, kind, look.first, look.last, look_slot(look, zone).due_at
+                yield flow.id, kind, look.first, look.last, look_slot(flow.on, look, zone).due_at
     if program.classes.rules:
         for closing in recounts(program.classes.every, today, until, calendar, zone):
             yield CLASSES, CLASSES, closing.first, closing.last, closing.at
+    yield from duties.looks(runtime, program, today, until)
 
 
 # ----- looked at
@@ -90,14 +92,19 @@ def check_due(runtime: Runtime, limit: int = BATCH) -> int:
     with runtime.db.write() as session:
         rows = quotas.due(session, now, limit)
         for row in rows:
-            quotas.note(session, row.id, now, _look(session, runtime, row, now))
+            found = _look(session, runtime, row, now)
+            if found is not None:
+                quotas.note(session, row.id, now, found)
     return len(rows)
 
 
-def _look(session: Session, runtime: Runtime, check: QuotaCheckRow, now: datetime) -> Mapping[str, Any]:
+def _look(session: Session, runtime: Runtime, check: QuotaCheckRow, now: datetime) -> Mapping[str, Any] | None:
+    """What was found; None: there is more to do, so look again."""
     program = runtime.shelf.version(check.program_version_id)
+    if check.kind == duties.DUTY:
+        return duties.open_tasks(session, runtime, check, now)
     if check.kind == CLASSES:
-        return {"changed": classes.recount(session, runtime, InForce(check.program_version_id, program), now)}
+        return {} if classes.recount(session, runtime, InForce(check.program_version_id, program), now) else None
     quota = next((quota for quota in program.quotas if quota.id == check.name), None)
     if quota is not None:
         groups = _groups(session, program, quota, check)
@@ -110,6 +117,9 @@ def _groups(session: Session, program: Program, quota: Quota, check: QuotaCheckR
     flows, by_class = quota.of or _counted_flows(program), quota.by == "class"
     span = (check.first, check.last)
     match quota.rate:
+        case "follow_up" if quota.among:
+            counted = (flows, *span, quota.reached, quota.among)
+            found = quotas.members_contacted(session, program.id, *counted, by_class)
         case "follow_up":
             found = quotas.contacted(session, program.id, flows, *span, quota.reached, by_class)
         case "collection":
@@ -161,7 +171,7 @@ def _close(
     }
     if quota.penalty_per is not None:
         found["penalty"] = reached.penalty(quota.target, quota.penalty_per)
-    if quota.rate == "follow_up" and missing:
+    if quota.rate != "handling" and missing:
         found |= _missing(session, runtime, check, program, quota, class_ if quota.by else None, missing, now)
     name = program.text(quota.name, program.language) if quota.name else quota.id
     because = f"{name}: {reached}, target {found['target']}: {'met' if met else f'not met, {missing} missing'}"
@@ -180,8 +190,7 @@ def _missing(
     now: datetime,
 ) -> Mapping[str, Any]:
     """Who is missing, by name where they are few; with a task, as many as are missing are drawn into one each."""
-    flows = quota.of or _counted_flows(program)
-    left = quotas.not_contacted(session, program.id, flows, check.first, check.last, quota.reached, class_)
+    left = _left(session, program, quota, check, class_)
     seed = f"{runtime.dice.seed}:{program.id}:{quota.id}:{check.first}"
     drawn = sampling.draw(left, missing, seed) if quota.task else ()
     people = customers.by_ids(session, drawn or left[:_NAMED])
@@ -198,6 +207,22 @@ def _missing(
         tasks.open_for(session, subject, about, quota.task)
     named = [people[each].name for each in drawn or left[:_NAMED] if each in people]
     return {"names": named, "seed": seed} if drawn else {"names": named}
+
+
+def _left(session: Session, program: Program, quota: Quota, check: QuotaCheckRow, class_: str | None) -> Sequence[int]:
+    """Ids of the customers who could still make up for what is missing."""
+    flows = quota.of or _counted_flows(program)
+    match quota.rate:
+        case "collection":
+            return quotas.silent(session, program.id, flows, check.first, check.last, class_)
+        case "follow_up" if quota.among:
+            classes = (class_,) if class_ is not None else quota.among
+            span = (check.first, check.last)
+            return quotas.members_not_contacted(session, program.id, flows, *span, quota.reached, classes)
+        case "issue":
+            return quotas.not_issued(session, program.id, flows, check.first, check.last, class_)
+        case _:
+            return quotas.not_contacted(session, program.id, flows, check.first, check.last, quota.reached, class_)
 
 
 _NAMED = 20
@@ -224,7 +249,8 @@ def settle_least(session: Session, subject: Subject, flow: Flow, row: FollowUpRo
     program, customer = subject.in_force.program, subject.customer
     first, closes = date.fromisoformat(row.occasion.split(":")[1]), row.occasion.endswith(f":{CLOSE}")
     last = period_of(trigger.per, first)[1]
-    count = quotas.made_with(session, program.id, trigger.of, customer.id, first, last)
+    until = counts_until(trigger, last, program.time_zone)
+    count = quotas.made_with(session, program.id, trigger.of, customer.id, first, last, until)
     found: dict[str, Any] = {"count": count, "target": trigger.at_least, "period": first.isoformat()}
     told = f"{count} of {trigger.at_least} ({', '.join(trigger.of)}) in {first} to {last}"
     if count >= trigger.at_least:
@@ -243,9 +269,9 @@ def settle_least(session: Session, subject: Subject, flow: Flow, row: FollowUpRo
         )
         tasks.open_for(session, subject, about, flow.task)
     else:
-        variables = {"reason": f"{customer.name}: {told}", "count": trigger.at_least - count}
-        at = ping_time(subject.now, program.time_zone)
-        tell(session, subject.runtime, program, members, "staff/behind", f"behind:{row.id}", variables, at)
+        missing, at = trigger.at_least - count, ping_time(subject.now, program.time_zone)
+        key, name = f"behind:{row.id}", customer.name
+        tell_behind(session, subject.runtime, program, members, key, missing, trigger.of, last, at, customer=name)
     return Outcome(
         FollowUpState.SENT, "ping", f"behind: {told}", {**found, "staff": [each.name for each in members], "role": role}
     )
@@ -272,7 +298,8 @@ def _count_staff(
     trigger = flow.on
     assert isinstance(trigger, AtLeast)
     role = flow.task.role if flow.task else program.callback.owner
-    met = quotas.customers_met(session, program.id, trigger.of, check.first, check.last)
+    until = counts_until(trigger, check.last, program.time_zone)
+    met = quotas.customers_met(session, program.id, trigger.of, check.first, check.last, until)
     found = []
     for member in staff.with_role(session, program.id, role):
         count = met.get(member.id, 0)
@@ -289,8 +316,8 @@ def _count_staff(
             what = "quota" if data["met"] else "breach"
             trail.write(session, [trail.line(now, what, told, program_id=program.id, flow=flow.id, data=data)])
         elif not data["met"]:
-            at, variables = ping_time(now, program.time_zone), {"reason": told, "count": trigger.at_least - count}
-            tell(session, runtime, program, [member], "staff/behind", f"behind:{check.id}", variables, at)
+            missing, at = trigger.at_least - count, ping_time(now, program.time_zone)
+            tell_behind(session, runtime, program, [member], f"behind:{check.id}", missing, trigger.of, check.last, at)
             told_to = {**data, "staff": [member.name]}
             trail.write(session, [trail.line(now, "ping", told, program_id=program.id, flow=flow.id, data=told_to)])
     return found

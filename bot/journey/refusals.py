@@ -13,7 +13,7 @@ from sqlmodel import Session
 
 from bot.channels.contract import Refused
 from bot.journey import outreach
-from bot.journey.consents import withdraw_consent
+from bot.journey.consents import opt_out_at_provider
 from bot.runtime import Runtime
 from bot.staffing import reach
 from bot.store import customers, follow_ups, messages, staff, surveys, trail
@@ -34,7 +34,7 @@ def settle_refused(session: Session, runtime: Runtime, message_id: int, refused:
     if refused.suppress or (refused.suppress_at_last and not again):
         customers.suppress_address(session, row.channel, row.address, now, refused.because)
     if refused.opted_out and row.customer_id:
-        withdraw_consent(session, row.customer_id, "provider", refused.because, now)
+        opt_out_at_provider(session, runtime, row, refused.because, now)
     elif not _is_still_wanted(session, row):
         _line(session, row, "unreachable", f"{refused.because}: nothing more to send", now)
         return

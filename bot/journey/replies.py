@@ -27,12 +27,15 @@ from bot.store import customers, follow_ups, inbound, staff, surveys, tickets, t
 from bot.store.db import PASSING
 from bot.store.storable import storable_text
 from bot.store.tables import CustomerRow, InboundRow, StaffRow, SurveyRow
+from flows.annoyance import ANNOYED, apart_from_annoyance, words_of_annoyance
 from flows.decisions import Say
+from flows.own_times import own_times
 from flows.program import Program
 from flows.program import Question as ProgramQuestion
+from flows.score import topic_of
 from flows.states import FollowUpState, SurveyState
-from flows.survey import ANNOYED, Conversation, hear, said_low, scored, see, suggested
-from messages.reading import Intent, Question, Reading, Scale, read
+from flows.survey import Conversation, hear, said_low, scored, see, suggested
+from messages.reading import Category, Intent, Question, Reading, Scale, read
 from messages.reading.scales import is_on
 
 log = structlog.get_logger()
@@ -139,8 +142,9 @@ def _read(talk: Conversation, customer: CustomerRow, reply: InboundRow) -> Readi
             return reading
     reading = read(reply.body, question)
     if _answers_the_first(reading):
-        return read(reply.body, replace(question, n_questions=1))
-    return reading
+        question = replace(question, n_questions=1)
+        reading = read(reply.body, question)
+    return apart_from_annoyance(talk.program, reading, reply.body, question)
 
 
 def _answers_the_first(reading: Reading) -> bool:
@@ -302,25 +306,41 @@ def _hear(
         survey_id=subject.survey.id if subject.survey else 0,
         reading=reading.as_dict(),
     )
-    note(session, subject, "reply", ", ".join(reading.because) or str(reading.intent), data=_seen(reply, reading))
+    seen = _seen(talk.program, reply, reading, text)
+    note(session, subject, "reply", ", ".join(reading.because) or str(reading.intent), data=seen)
     decisions = hear(talk, reading, text, reply.received_at, subject.calendar)
     apply(session, subject, [each for each in decisions if not (quiet and isinstance(each, Say))])
-    action = suggested(talk, reading, decisions)
+    action = suggested(talk.program, reading)
     if action is not None:
         about = tasks.For(key=f"suggestion:{reply.id}", because="a suggestion in the reply", on=subject.today)
         tasks.open_for(session, subject, about, action)
 
 
-def _seen(reply: InboundRow, reading: Reading) -> dict[str, Any]:
+def _seen(program: Program, reply: InboundRow, reading: Reading, text: str) -> dict[str, Any]:
+    """What the trail keeps of a reading; the topic, of a complaint alone."""
+    complains = Category.COMPLAINT in reading.categories
     return {
         "inbound": reply.id,
         "channel": reply.channel,
         "intent": str(reading.intent),
         "score": reading.score,
         "level": reading.level,
-        "categories": [str(category) for category in reading.categories],
+        "categories": _categories(reading),
+        "topic": topic_of(program, text) if complains else None,
         "flags": list(reading.flags),
     }
+
+
+def _categories(reading: Reading) -> list[str]:
+    """What is said, and what the reply is where it says nothing of us (R117); a score alone has no category."""
+    said = [str(category) for category in reading.categories]
+    if reading.intent is Intent.OPT_OUT:
+        return [*said, "opt_out"]
+    if reading.intent is Intent.HELP:
+        return [*said, "question"]
+    if reading.intent is Intent.UNCLEAR:
+        return said or ["greeting" if reading.kind in ("greeting", "thanks") else "unclear"]
+    return said
 
 
 def _conversation(
@@ -356,7 +376,8 @@ def _conversation(
         own_ticket=survey is not None and live is not None and live.survey_id == survey.id,
         only_for_score=standing is Standing.JUST_ANSWERED and conversations.only_for_score(session, live, survey),
         call_before=live.call_before if live else None,
-        opted_out=customer.opted_out_at is not None,
+        opted_out=customer.opted_out_at is not None or customers.is_silent(session, reply.channel, reply.from_address),
+        own=own_times(customer.windows),
     )
     return subject, talk
 
@@ -384,7 +405,7 @@ def _question(talk: Conversation, customer: CustomerRow, reply: InboundRow) -> Q
         scale=scale,
         language=customer.language,
         country=country_of(reply.from_address),
-        opted_out=customer.opted_out_at is not None,
+        opted_out=talk.opted_out,
         n_questions=max(1, len(open_questions)) if not talk.correcting else 1,
         levels=levels_of(open_questions[0], customer.language) if open_questions else (),
         alert_words=alert_words(talk.program),
@@ -402,9 +423,9 @@ def levels_of(question: ProgramQuestion, language: str) -> tuple[str, ...]:
 def alert_words(program: Program) -> dict[str, tuple[str, ...]]:
     """Flag -> its words in every language; those of annoyance with us are one more."""
     watched = {flag: alert.words for flag, alert in program.replies.alerts.items()}
-    if program.replies.annoyed:
-        watched[ANNOYED] = program.replies.annoyed
-    return {flag: tuple(word for words in known.values() for word in words) for flag, known in watched.items()}
+    every = {flag: tuple(word for words in known.values() for word in words) for flag, known in watched.items()}
+    annoyed = words_of_annoyance(program)
+    return {**every, ANNOYED: annoyed} if annoyed else every
 
 
 # ----- answers that are no text: the survey page, and a person who codes an unclear reply
@@ -462,13 +483,15 @@ def answer_on_page(runtime: Runtime, token: str, scores: Mapping[str, float], co
 
 def _page_reading(talk: Conversation, customer: CustomerRow, scores: Mapping[str, float], comment: str) -> Reading:
     """The comment as read, with the tapped scores in the order of the questions."""
-    words = read(comment, Question(scale=Scale.TEXT, language=customer.language, alert_words=alert_words(talk.program)))
+    question = Question(scale=Scale.TEXT, language=customer.language, alert_words=alert_words(talk.program))
+    words = apart_from_annoyance(talk.program, read(comment, question), comment, question)
     if not scores:
         return words
     answers = tuple(scores.get(question.id) for question in talk.open_questions)
     return replace(
         words,
         intent=Intent.SCORE,
+        kind=None,
         score=None,
         answers=answers,
         confidence=1.0,

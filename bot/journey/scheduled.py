@@ -94,8 +94,10 @@ def settle_withdrawn(session: Session, runtime: Runtime, row: MessageRow, now: d
         return False
     person = customers.get(session, row.customer_id) if row.customer_id else None
     source = follow_ups.get(session, row.follow_up_id) if row.follow_up_id else None
-    if person is not None and person.opted_out_at is not None:
-        because = "opted out"
+    if person is not None and (
+        person.opted_out_at is not None or customers.is_silent(session, row.channel, row.address)
+    ):
+        because = customers.OPTED_OUT
         follow_ups.settle(session, [row.follow_up_id], FollowUpState.SUPPRESSED, reason=because)
     elif source is not None and source.state in (FollowUpState.CANCELLED, FollowUpState.SUPPRESSED):
         because = source.reason

@@ -21,7 +21,6 @@ from sqlmodel import Session
 from bot.channels.contract import Accepted, Button, NotSent, Outcome, Outgoing, Refused, Unknown
 from bot.errors import Conflict, NotFound
 from bot.journey import refusals, senders
-from bot.journey.apply import LATER
 from bot.journey.limits import Limits
 from bot.journey.outreach import BATCH, Step
 from bot.journey.senders import Lanes, Slot
@@ -37,10 +36,11 @@ from bot.store.rows import move
 from bot.store.tables import MessageRow
 from flows import plan
 from flows.consent import ALWAYS, No, may_still_send
+from flows.own_times import own_times
 from flows.resurvey import FLOW as RESURVEY
 from flows.states import FollowUpState, MessageState
 from flows.triggers import Unanswered
-from flows.windows import is_open, is_reachable, next_opening
+from flows.windows import ANY_TIME, OwnTimes, next_moment
 from messages.catalog import Purpose
 
 CALL = timedelta(seconds=5)
@@ -78,6 +78,7 @@ class _Batch:
     limits: Limits
     people: dict[int, Consent]
     complaining: set[int]
+    silent: set[tuple[str, str]]
     sources: dict[int, Brief]
     busy: set[tuple[str, str]]
     claims: list[tuple[Claim, Slot]] = field(default_factory=list)
@@ -132,6 +133,7 @@ def _load(session: Session, runtime: Runtime, rows: Sequence[Waiting], lanes: La
         limits=Limits.open(session, runtime, sources, now),
         people={row.person.id: row.person for row in rows if row.person},
         complaining=tickets.with_live(session, promoted),
+        silent=customers.silent_addresses(session, (row.person.id for row in rows if row.person)),
         sources=sources,
         busy=lanes.busy([row.message for row in rows]),
     )
@@ -175,7 +177,7 @@ def _forbidden(batch: _Batch, row: Outbound, at: datetime) -> str | None:
     person = batch.people.get(row.customer_id)
     verdict = may_still_send(
         Purpose(row.purpose),
-        person is not None and person.opted_out_at is not None,
+        (person is not None and person.opted_out_at is not None) or (row.channel, row.address) in batch.silent,
         row.expires_at,
         at,
         marketing_consent=person is not None and person.marketing_consent_at is not None,
@@ -190,21 +192,19 @@ def _forbidden(batch: _Batch, row: Outbound, at: datetime) -> str | None:
 def _opens_later(batch: _Batch, row: Brief, at: datetime) -> datetime | None:
     """When the customer's window that is closed at this instant opens again; None: it is open."""
     runtime = batch.runtime
-    zone = batch.people[row.customer_id].zone
-    key = (row.program_version_id, row.flow, row.reason, zone, at)
+    person = batch.people[row.customer_id]
+    own = own_times(person.windows) if person.windows else ANY_TIME
+    key = (row.program_version_id, row.flow, row.reason, person.zone, at, own)
     if key not in batch.openings:
-        batch.openings[key] = _opening(runtime, row, ZoneInfo(zone), at)
+        batch.openings[key] = _opening(runtime, row, ZoneInfo(person.zone), own, at)
     return batch.openings[key]
 
 
-def _opening(runtime: Runtime, row: Brief, zone: ZoneInfo, at: datetime) -> datetime | None:
+def _opening(runtime: Runtime, row: Brief, zone: ZoneInfo, own: OwnTimes, at: datetime) -> datetime | None:
     step = Step.of(runtime.shelf.version(row.program_version_id), row)
-    permits, calendar = step.permits(), runtime.calendar(step.program)
-    if step.exempt_from_windows(row):
-        open_now = is_reachable(at, permits=permits, zone=zone)
-    else:
-        open_now = is_open(at, permits=permits, calendar=calendar, zone=zone)
-    return None if open_now else next_opening(at, permits=permits, calendar=calendar, zone=zone)
+    permits, calendar = step.permits().of_customer(own), runtime.calendar(step.program)
+    opens = next_moment(at, permits=permits, calendar=calendar, zone=zone, exempt=step.exempt_from_windows(row))
+    return opens if opens > at else None
 
 
 def _wait(batch: _Batch, row: Outbound, source: Brief | None, because: str, until: datetime) -> None:
@@ -420,7 +420,8 @@ def _plan_reminders(
     now: datetime,
 ) -> None:
     """Reminders of the surveys that these messages have opened (R71)."""
-    rows = [row for row in rows if not sources[row.follow_up_id].occasion.startswith(LATER)]  # the second and last
+    later = follow_ups.LATER  # the second and last time
+    rows = [row for row in rows if not sources[row.follow_up_id].occasion.startswith(later)]
     kinds = {_kind(sources[row.follow_up_id]): sources[row.follow_up_id] for row in rows}
     reminded = {kind for kind, source in kinds.items() if has_reminder(runtime, source)}
     rows = [row for row in rows if _kind(sources[row.follow_up_id]) in reminded]

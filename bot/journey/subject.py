@@ -22,6 +22,7 @@ from bot.store.tables import (
     SurveyRow,
     TicketRow,
 )
+from flows.audience import FLAGS
 from flows.calendar import Calendar
 from flows.events import Customer
 from flows.program import Program
@@ -91,10 +92,16 @@ def facts_of(customer: CustomerRow, enrolment: EnrolmentRow | None) -> Customer:
         zone=ZoneInfo(customer.zone),
         class_=enrolment.class_,
         attributes=customer.attributes,
+        flags=flags_of(enrolment),
         activity_on=enrolment.activity_on,
         activity_count=enrolment.activity_count,
         activity_total=enrolment.activity_total,
     )
+
+
+def flags_of(enrolment: EnrolmentRow | None) -> frozenset[str]:
+    """The flags that are set of a customer in a program, among those that every program knows."""
+    return frozenset(name for name in FLAGS if enrolment is not None and enrolment.flags.get(name) is True)
 
 
 def enrol(session: Session, runtime: Runtime, in_force: InForce, customer: CustomerRow, now: datetime) -> EnrolmentRow:

@@ -1,20 +1,21 @@
 """What a person is to do: a call, a visit, a letter, a form (R96, R98, R198).
 
-A task is opened when its follow-up is due, and its role is told; it is done when it is recorded with every field that
-it needs. What is not done in time, the superior hears of on the next workday (rule 7). Next: contacts.py, where a
-done task counts as a contact.
+A task is opened when its follow-up is due, or its duty comes round, and its role is told; it is done when it is
+recorded with every field that it needs. What is not done in time, the superior hears of on the next workday (rule 7),
+who may also let it go. Next: duties.py, for work about no customer; contacts.py, where a done task counts as a contact.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from itertools import chain, count
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
 from bot.errors import Conflict, InputError, NotFound
-from bot.journey import contacts, wording
-from bot.journey.belongings import day_of
+from bot.journey import callbacks, contacts, wording
 from bot.journey.notices import tell
 from bot.journey.subject import Subject
 from bot.runtime import Runtime
@@ -23,10 +24,13 @@ from bot.store import customers, follow_ups, staff, tasks, trail
 from bot.store.storable import storable, storable_text
 from bot.store.tables import FollowUpRow, StaffRow, TaskRow
 from flows.actions import TaskAction
-from flows.offsets import add
-from flows.program import Program, field_kind
+from flows.calendar import Calendar
+from flows.fields import Words
+from flows.offsets import DAY, add
+from flows.program import Program
 from flows.promises import missing_ping, ping_time, staff_deadline
-from flows.states import FollowUpState
+from flows.states import FollowUpState, TaskState
+from flows.triggers import AfterEvent, OnDate
 
 BATCH = 200
 
@@ -36,12 +40,16 @@ BATCH = 200
 
 @dataclass(frozen=True)
 class For:
-    """What a task is about, beside its customer: the follow-up that calls for it, or a key of its own."""
+    """What a task is about: its customer, if it has one, and the follow-up that calls for it, or a key of its own.
+
+    `on`: the day that its time counts from; `flow`: the id of the flow or the duty.
+    """
 
     key: str
     because: str
     on: date
     flow: str = ""
+    customer_id: int = 0
     follow_up_id: int = 0
     ticket_id: int = 0
     person_id: int = 0
@@ -49,11 +57,17 @@ class For:
 
 
 def open_task(session: Session, subject: Subject, row: FollowUpRow, action: TaskAction) -> int | None:
-    """Open the task of a due follow-up; its id, or None where it is open already."""
+    """Open the task of a due follow-up; its id, or None where it is open already.
+
+    Its time counts from the day that its event or date means, even where it opens later; a cadence is put off as a
+    whole.
+    """
+    program = subject.in_force.program
+    keeps_day = isinstance(program.flow(row.flow).on, AfterEvent | OnDate)
     about = For(
         key=f"follow-up:{row.id}",
         because=row.reason,
-        on=row.nominal_on,
+        on=row.nominal_on if keeps_day else max(row.nominal_on, _local_day(program, subject.now)),
         flow=row.flow,
         follow_up_id=row.id,
         person_id=row.person_id,
@@ -64,20 +78,35 @@ def open_task(session: Session, subject: Subject, row: FollowUpRow, action: Task
 
 def open_for(session: Session, subject: Subject, about: For, action: TaskAction) -> int | None:
     """Open a task about a customer and tell whoever is to do it; the same key opens one."""
-    program, customer, now = subject.in_force.program, subject.customer, subject.now
-    due_at = due_of(action, max(about.on, _local_day(program, now)), subject)
+    program = subject.in_force.program
     members = who_does(session, program, action.role, subject.enrolment.staff if subject.enrolment else ())
+    about = replace(about, customer_id=subject.customer.id)
+    return open_(session, subject.runtime, subject.in_force, about, action, members, subject.now)
+
+
+def open_(
+    session: Session,
+    runtime: Runtime,
+    in_force: InForce,
+    about: For,
+    action: TaskAction,
+    members: Sequence[StaffRow],
+    now: datetime,
+) -> int | None:
+    """Open a task, about a customer or none, and tell these members; the same key opens one."""
+    program, calendar = in_force.program, runtime.calendar(in_force.program)
+    due_at = _due_later(action, about.on, now, calendar, program.time_zone)
     name = program.text(action.name, program.language)
     task_id = tasks.open_(
         session,
         {
             "dedupe_key": about.key,
             "program_id": program.id,
-            "program_version_id": subject.in_force.version_id,
+            "program_version_id": in_force.version_id,
             "flow": about.flow,
             "follow_up_id": about.follow_up_id,
             "ticket_id": about.ticket_id,
-            "customer_id": customer.id,
+            "customer_id": about.customer_id,
             "person_id": about.person_id,
             "matter_id": about.matter_id,
             "kind": action.kind,
@@ -89,30 +118,38 @@ def open_for(session: Session, subject: Subject, about: For, action: TaskAction)
             "required": list(action.required),
             "opened_at": now,
             "due_at": due_at,
-            "misses_at": missing_ping(due_at, subject.calendar, zone=program.time_zone),
+            "misses_at": missing_ping(due_at, calendar, zone=program.time_zone),
             "because": about.because,
         },
     )
     if task_id is None:
         return None
     data = {"task": task_id, "kind": action.kind, "role": action.role, "due": due_at.isoformat(), "name": name}
-    known = {"customer_id": customer.id, "program_id": program.id, "flow": about.flow}
+    if not about.customer_id:
+        data["staff"] = [member.name for member in members]
+    known = {"customer_id": about.customer_id, "program_id": program.id, "flow": about.flow}
     line = trail.line(now, "task", about.because, **known, follow_up_id=about.follow_up_id, data=data)
     trail.write(session, [line])
     task = tasks.get(session, task_id)
     assert task is not None
-    _tell(session, subject.runtime, program, members, "staff/task", task, ping_time(now, program.time_zone))
+    _tell(session, runtime, program, members, "staff/task", task, ping_time(now, program.time_zone))
     return task_id
 
 
-def due_of(action: TaskAction, on: date, subject: Subject) -> datetime:
+def due_of(action: TaskAction, on: date, calendar: Calendar, zone: ZoneInfo) -> datetime:
     """When a task is due that was called for on a day: paperwork of staff waits for no off day (rule 7)."""
-    calendar, zone = subject.calendar, subject.in_force.program.time_zone
     if action.workdays is not None:
         on = calendar.add_workdays(on, action.workdays)
     elif action.within is not None:
         on = add(on, action.within)
     return staff_deadline(on, calendar, action.month_end, action.at, zone=zone)
+
+
+def _due_later(action: TaskAction, on: date, now: datetime, calendar: Calendar, zone: ZoneInfo) -> datetime:
+    """When it is due, counted from `on`; where that has passed, from the first day on which it is not late at once."""
+    today = now.astimezone(zone).date()
+    days = chain([on], (today + n * DAY for n in count()))
+    return next(due_at for day in days if (due_at := due_of(action, day, calendar, zone)) > now)
 
 
 def who_does(session: Session, program: Program, role: str, responsible: Sequence[str]) -> list[StaffRow]:
@@ -170,7 +207,7 @@ def _tell(
     doer = staff.get(session, task.staff_id) if task.staff_id else None
     variables = {
         "task_id": str(task.id),
-        "task_name": task.name,
+        "task_name": _called(program, task),
         "customer_name": customer.name if customer else None,
         "customer_phone_masked": wording.masked(points[0].address) if points else None,
         "staff_name": doer.name if doer else None,
@@ -178,6 +215,11 @@ def _tell(
         "due_at": task.due_at,
     }
     tell(session, runtime, program, members, template, f"{template}:{task.id}", variables, at)
+
+
+def _called(program: Program, task: TaskRow) -> Words | str:
+    """What is to be done, in the languages of its program; a task is kept in one of them."""
+    return next((each.name for each in program.tasks() if task.name in each.name.values()), task.name)
 
 
 # ----- done
@@ -241,23 +283,55 @@ def finish(runtime: Runtime, task_id: int, done: Done) -> None:
             follow_ups.settle(session, [task.follow_up_id], FollowUpState.FULFILLED)
 
 
-def cancel(runtime: Runtime, task_id: int, because: str, by: str = "") -> None:
-    """Let a task go, with a reason; `by`: the member who decided so. Conflict: it is done or cancelled already."""
+def cancel(runtime: Runtime, task_id: int, because: str, staff_id: int = 0) -> None:
+    """Let a task go, with a reason; 0: whoever runs the house decided so, at the command line.
+
+    1 open still?  2 the superior, or a manager?  3 the task, by compare-and-set  4 its follow-up, which no quota counts
+    any more; a chain goes on. InputError: no reason. Conflict: it is settled already, or not theirs to let go.
+    """
     if not because.strip():
         raise InputError([{"field": "reason", "reason": "is empty", "remedy": "say why the task is let go"}])
+    now = runtime.clock.now()
     with runtime.db.write() as session:
         task = tasks.take(session, task_id)
         if task is None:
             raise NotFound(f"there is no task {task_id}")
+        member = _who_may_let_go(session, task, staff_id)
         if not tasks.cancel(session, task_id, storable_text(because)):
             raise Conflict(f"task {task_id} is {task.state} already")
-        known = {"customer_id": task.customer_id, "program_id": task.program_id, "flow": task.flow}
-        line = trail.line(runtime.clock.now(), "cancelled", because, **known, data={"task": task_id, "staff": by})
+        if task.follow_up_id and runtime.shelf.version(task.program_version_id).flow(task.flow).message is None:
+            follow_ups.settle(session, [task.follow_up_id], FollowUpState.CANCELLED, reason=because)
+        line = trail.line(
+            now,
+            "cancelled",
+            because,
+            customer_id=task.customer_id,
+            program_id=task.program_id,
+            flow=task.flow,
+            follow_up_id=task.follow_up_id,
+            data={"task": task_id, "kind": task.kind, "staff": member.name if member else ""},
+        )
         trail.write(session, [line])
+
+
+def _who_may_let_go(session: Session, task: TaskRow, staff_id: int) -> StaffRow | None:
+    """The superior of an open task, or a manager; None: nobody of the staff asks."""
+    if not staff_id or task.state != TaskState.OPEN:
+        return None
+    member = staff.get(session, staff_id)
+    if member is None or not member.active:
+        raise NotFound(f"there is no member of staff {staff_id}")
+    above = {task.superior, f"{task.program_id}:{task.superior}", *callbacks.MANAGERS}
+    if above.isdisjoint(member.roles):
+        raise Conflict(f"{member.name} may not let it go: that is for the {task.superior} or a manager")
+    return member
 
 
 def fields_of(program: Program, task: TaskRow) -> Mapping[str, str]:
     """The fields that may be noted of a task: its own, and those of the contact that it counts as."""
+    duty = program.duty(task.flow)
+    if duty is not None:
+        return duty.task.fields
     called_for = [program.flow(task.flow).task] if task.flow else program.tasks()
     own = next((each.fields for each in called_for if each and (each.kind, each.role) == (task.kind, task.role)), {})
     kind = program.contacts.get(task.counts_as)
@@ -265,24 +339,12 @@ def fields_of(program: Program, task: TaskRow) -> Mapping[str, str]:
 
 
 def _faults(fields: Mapping[str, str], required: Sequence[str], data: Mapping[str, Any]) -> list[dict[str, str]]:
-    known = f"one of {', '.join(fields)}" if fields else "this task takes none"
-    faults = [
-        {"field": f"data.{name}", "reason": "unknown field", "remedy": known} for name in data if name not in fields
+    remedy = "note it, or the task is not done"
+    missing = [name for name in required if data.get(name) in (None, "")]
+    return [
+        *contacts.faults_of_data(fields, data),
+        *({"field": f"data.{name}", "reason": "is missing", "remedy": remedy} for name in missing),
     ]
-    for name in required:
-        if data.get(name) in (None, ""):
-            faults.append(
-                {"field": f"data.{name}", "reason": "is missing", "remedy": "note it, or the task is not done"}
-            )
-    for name, value in data.items():
-        if name in fields and value is not None and not _fits(fields[name], value):
-            reason = f"{value!r} is no {fields[name]}"
-            faults.append({"field": f"data.{name}", "reason": reason, "remedy": "mend the value"})
-    return faults
-
-
-def _fits(kind: str, value: Any) -> bool:
-    return day_of(value) is not None if kind == "date" else field_kind(value) == kind
 
 
 def _subject(session: Session, runtime: Runtime, task: TaskRow, program: Program, now: datetime) -> Subject:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from bot.runtime import Runtime
 from bot.store.tables import ContactPersonRow, CustomerRow, EventRow, SurveyRow, TicketRow
+from flows.offsets import last_day
 from flows.program import Program, Question, Survey
 from messages.render import render
 from messages.sms import measure
@@ -160,7 +161,7 @@ def variables_for(
         known["scale_hint"] = scale_hint(question, language) or None
     if survey is not None:
         known["survey_link"] = runtime.survey_link(survey.token)
-        known["closes_on"] = survey.closes_at.astimezone(ZoneInfo(customer.zone)).date()
+        known["closes_on"] = last_day(survey.closes_at, ZoneInfo(customer.zone))
     if ticket is not None:
         known |= {
             "ticket_id": ticket.id,

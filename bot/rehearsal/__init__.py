@@ -86,13 +86,6 @@ def _with_overrides(scenario: Scenario, texts: Mapping[str, str]) -> dict[str, s
         elif len(ids) == 1:
             by_program[next(iter(ids.values()))][name] = value
         else:
-            raise InputError(
-                [
-                    {
-                        "field": f"overrides.{name}",
-                        "reason": "belongs to no program",
-                        "remedy": f"begin with {', '.join(ids)}",
-                    }
-                ]
-            )
+            remedy = f"begin with {', '.join(ids)}"
+            raise InputError([scenario.fault(("overrides", name), "belongs to no program", remedy)])
     return {file: override_text(text, file, by_program[file]) for file, text in texts.items()}

@@ -1,13 +1,13 @@
 """What members of staff do in a scenario: tickets, tasks, logged contacts, dates that they plan by hand.
 
-A name that nothing stands behind ends the rehearsal; what the product itself refuses - a task without its required
-field, a contact by somebody who is not there - is a line of the timeline.
+What the product refuses - a ticket that nobody has opened, a task without its required field, a contact by somebody who
+is not there - is a line of the timeline, and the rehearsal goes on.
 """
 
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from bot.errors import InputError
+from bot.errors import Conflict, InputError, NotFound
 from bot.journey import callbacks, contacts, tasks
 from bot.rehearsal.scenario import Step
 from bot.store import tasks as task_rows
@@ -22,7 +22,16 @@ SOURCE = "rehearsal"
 
 
 def act(stage: "Stage", step: Step) -> None:
-    """One step that begins with `staff`."""
+    """One step that begins with `staff`; what is refused is told in the timeline."""
+    try:
+        _act(stage, step)
+    except InputError as error:
+        stage.refuse(step, f"{step.does} was refused", error.faults)
+    except (Conflict, NotFound) as error:
+        stage.refuse(step, f"{step.does} was refused", [{"reason": str(error)}])
+
+
+def _act(stage: "Stage", step: Step) -> None:
     assert step.staff is not None
     match step.does:
         case "done":
@@ -80,9 +89,7 @@ def _ticket_of(stage: "Stage", customer: str) -> int:
     with stage.runtime.db.read() as session:
         live = [row for row in tickets.of_customer(session, stage.ids.get(customer, 0)) if row.state != "closed"]
     if not live:
-        raise InputError(
-            [{"field": "customer", "reason": f"{customer!r} has no open ticket", "remedy": "name a ticket"}]
-        )
+        raise NotFound(f"{customer or 'nobody'} has no open ticket")
     return live[-1].id
 
 
@@ -90,7 +97,7 @@ def _ticket_of(stage: "Stage", customer: str) -> int:
 
 
 def _finish(stage: "Stage", step: Step) -> None:
-    """The task that a number, a flow or a kind names, else the customer's most urgent one, is recorded as done."""
+    """The task that a number, flow, duty or kind names, else the customer's most urgent one, is recorded as done."""
     assert step.staff is not None
     task = _task_of(stage, step)
     done = tasks.Done(staff_id=stage.members[step.staff], at=stage.instant(step.at), data=step.data, result=step.result)
@@ -114,9 +121,9 @@ def _task_of(stage: "Stage", step: Step) -> TaskRow:
     if step.flow:
         found = [row for row in found if row.flow == step.flow]
     if not found:
-        reason = f"{step.customer or 'nobody'} has no such open task at {step.at}"
-        raise InputError([{"field": "task", "reason": reason, "remedy": "name its number, its flow or its kind"}])
-    return found[0]
+        raise NotFound(f"{step.customer or 'nobody'} has no such open task")
+    own = stage.members[step.staff or ""]
+    return min(found, key=lambda row: row.staff_id != own)  # of a duty of each member, their own comes first
 
 
 # ----- dates planned by hand

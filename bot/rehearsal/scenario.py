@@ -1,16 +1,19 @@
-"""The shape of a scenario, and how one is read from YAML; errors name line, field and remedy."""
+"""The shape of a scenario, and how one is read from YAML; errors name file, line, field and remedy."""
 
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from bot.errors import InputError
 from bot.shelf import read_program
 from flows.errors import Fault, ProgramError
+from flows.source import Path as Place
 from flows.source import Source, read_yaml
 
 KINDS = ("event", "contact", "reply", "staff", "set", "delivery", "cancel", "milestone")
@@ -60,6 +63,8 @@ class Person(Part):
     program: str = ""
     marketing_consent: bool = False
     attributes: dict[str, Any] = Field(default_factory=dict)
+    flags: list[str] = Field(default_factory=list)
+    windows: dict[str, list[str]] | None = None
     contacts: list[Contact] = Field(default_factory=list)
     matters: list[Matter] = Field(default_factory=list)
     staff: list[str] = Field(default_factory=list)
@@ -145,13 +150,22 @@ class Step(Part):
 
     def each(self) -> Iterator["Step"]:
         """The step once for each customer of a range, or itself."""
-        found = _RANGE.fullmatch(self.customer)
-        if found is None or found[1] != found[3]:
+        named = customers_in(self.customer)
+        if list(named.values()) == [self.customer]:
             yield self
             return
-        for number in range(int(found[2]), int(found[4]) + 1):
+        for number, customer in named.items():
             more = f"{self.id}-{number}" if self.id else ""
-            yield self.model_copy(update={"customer": f"{found[1]}{number}", "id": more})
+            yield self.model_copy(update={"customer": customer, "id": more})
+
+
+@lru_cache
+def customers_in(name: str) -> Mapping[int, str]:
+    """Number -> customer of a range as c1..c188; of anything else the name itself."""
+    found = _RANGE.fullmatch(name)
+    if found is None or found[1] != found[3] or int(found[2]) > int(found[4]):
+        return {0: name}
+    return {number: f"{found[1]}{number}" for number in range(int(found[2]), int(found[4]) + 1)}
 
 
 class Scenario(Part):
@@ -168,6 +182,70 @@ class Scenario(Part):
     expect: list[dict[str, Any]] = Field(default_factory=list)
     title: str = ""
     seed: int = 1
+    _source: Source | None = PrivateAttr(None)
+
+    @classmethod
+    def of(cls, source: Source) -> "Scenario":
+        """The scenario of a YAML document; it remembers on which lines it stands."""
+        scenario = cls.model_validate(source.data)
+        scenario._source = source
+        return scenario
+
+    def fault(self, place: Place, reason: str, remedy: str) -> dict[str, Any]:
+        """What is wrong at one place of the scenario, by its file and line."""
+        fault = {"field": self._called(place), "reason": reason, "remedy": remedy}
+        if self._source is None:
+            return fault
+        line = self._source.line_of(place)
+        return {"file": f"{self._source.file}:{line}" if line else self._source.file, **fault}
+
+    def _called(self, place: Place) -> str:
+        """script[0].customer; a customer goes by the id, and expectations count from 1, as those that are not met."""
+        match place:
+            case ("customers", int(index), *rest) if isinstance(self.customers, list):
+                head = f"customers[{self.customers[index].id}]"
+            case ("expect", int(index), *rest):
+                head = f"expect[{index + 1}]"
+            case (first, *rest):
+                head = str(first)
+            case _:
+                return ""
+        return head + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in rest)
+
+
+def slips_of(scenario: Scenario, zone: ZoneInfo) -> Iterator[dict[str, Any]]:
+    """Ids that two people have, and steps that could not come when they say; `zone`: of times without an offset.
+
+    Events and contacts from before the start are none: they are told late.
+    """
+    for field in ("customers", "staff"):
+        people = getattr(scenario, field)
+        seen: set[str] = set()
+        for index, person in enumerate(people if isinstance(people, list) else ()):
+            if person.id and person.id in seen:
+                yield scenario.fault(
+                    (field, index, "id"), f"{person.id!r} stands twice", "give each an id of their own"
+                )
+            seen.add(person.id)
+    start = _local(scenario.start, zone)
+    until = _local(scenario.until, zone) if scenario.until else None
+    if until and until < start:
+        yield scenario.fault(("until",), "is before the start", "the end comes after `start`")
+    for number, step in enumerate(scenario.script):
+        at, place = _local(step.at, zone), ("script", number, "at")
+        if until and at > until:
+            yield scenario.fault(place, f"is after `until` ({_said(until)})", "move it, or set `until` later")
+        if at < start and step.event is None and step.contact is None:
+            remedy = "begin earlier; only an event or a contact can be told late"
+            yield scenario.fault(place, f"is before `start` ({_said(start)})", remedy)
+
+
+def _local(at: datetime, zone: ZoneInfo) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=zone)
+
+
+def _said(at: datetime) -> str:
+    return at.isoformat(timespec="minutes")
 
 
 def read_scenario(path: Path) -> tuple[Scenario, dict[str, str]]:
@@ -191,8 +269,11 @@ def parse_scenario(source: Source, folder: Path) -> tuple[Scenario, dict[str, st
     """A scenario from parsed YAML; times without an offset are in the first program's zone."""
     if not isinstance(source.data, dict):
         raise ProgramError((Fault(source.file, 1, "", "a scenario is a mapping of fields", "begin with `programs:`"),))
+    if "flows" in source.data and "programs" not in source.data:
+        remedy = f"run `huifang check {source.file}`"
+        raise ProgramError((Fault(source.file, None, "", "this looks like a program, not a scenario", remedy),))
     try:
-        scenario = Scenario.model_validate(source.data)
+        scenario = Scenario.of(source)
     except ValidationError as error:
         raise ProgramError(tuple(_faults(error, source))) from error
     if isinstance(scenario.customers, str):

@@ -3,17 +3,18 @@
 import os
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bot import files
 from bot.channels.contract import Received
 from bot.channels.simulator import Fault as PhoneFault
 from bot.channels.simulator import Simulator
 from bot.clock import SimulatedClock
-from bot.errors import InputError
+from bot.errors import Conflict, InputError, NotFound
 from bot.jobs.simulated import advance, work_until_idle
 from bot.jobs.work import WORK, Work
 from bot.journey import enrolment, inbox, intake, milestones
@@ -22,13 +23,21 @@ from bot.rehearsal import acting
 from bot.rehearsal.acting import SOURCE
 from bot.rehearsal.crowd import Crowd as Answerers
 from bot.rehearsal.names import Names, faults_of
-from bot.rehearsal.scenario import Crowd, Member, Person, Scenario, Step
+from bot.rehearsal.scenario import Crowd, Member, Person, Scenario, Step, slips_of
 from bot.runtime import Runtime
 from bot.store import contacts, customers, staff
 from bot.store.tables import StaffRow
+from flows.source import Path as Place
 
 SURNAMES = "王李张刘陈杨黄赵吴周徐孙马朱胡林郭何高罗"
 GIVEN_NAMES = ("伟", "芳", "娜", "敏", "静", "强", "磊", "洋", "艳", "勇", "军", "杰", "娟", "涛", "超", "秀兰", "建国")
+
+
+class Numbered(NamedTuple):
+    """A step beside its number in the script: a range of customers is one number."""
+
+    number: int
+    step: Step
 
 
 class Stage:
@@ -57,22 +66,25 @@ class Stage:
 
     async def live(self, progress: Callable[[datetime], None] | None = None) -> None:
         """Play the script in order of time, then go on until the end."""
+        if slips := list(slips_of(self.scenario, self.zone)):
+            raise InputError(slips)
         self._hire()
         self._enrol_all()
         self._check_names()
-        steps = [each for step in self.scenario.script for each in step.each()]
-        steps.sort(key=lambda step: self.instant(step.at))
+        steps = [Numbered(n, each) for n, step in enumerate(self.scenario.script) for each in step.each()]
+        steps.sort(key=lambda each: self.instant(each.step.at))
         work = (*WORK, *self._crowd())
-        for at, same in groupby(steps, lambda step: self.instant(step.at)):
+        for at, same in groupby(steps, lambda each: self.instant(each.step.at)):
             await advance(self.runtime, self.clock, at, work, progress)
-            for events, several in groupby(same, lambda step: step.event is not None):
+            for events, several in groupby(same, lambda each: each.step.event is not None):
                 if events:
                     self._happen(list(several))
                 else:
-                    for step in several:
-                        self._play(step)
+                    for number, step in several:
+                        with self._told_by_line(number):
+                            self._play(step)
                         await work_until_idle(self.runtime, work)
-        last = self.instant(steps[-1].at) if steps else self.clock.now()
+        last = self.instant(steps[-1].step.at) if steps else self.clock.now()
         until = self.instant(self.scenario.until) if self.scenario.until else last + timedelta(days=30)
         await advance(self.runtime, self.clock, max(until, self.clock.now()), work, progress)
 
@@ -106,6 +118,8 @@ class Stage:
                 programs=(person.program,) if person.program else self._only_program(),
                 marketing_consent=person.marketing_consent,
                 attributes=person.attributes,
+                flags=dict.fromkeys(person.flags, True),
+                windows=person.windows,
                 contacts=tuple(PersonIn(**each.model_dump()) for each in person.contacts),
                 matters=tuple(MatterIn(**each.model_dump()) for each in person.matters),
                 staff=self.called(person.staff),
@@ -113,8 +127,14 @@ class Stage:
             for index, person in enumerate(people, start=1)
         ]
         results = enrolment.accept_customers(self.runtime, SOURCE, rows)
-        if faults := enrolment.faults_of(results):
-            raise InputError([{**fault, "field": f"customers[{fault['id']}].{fault['field']}"} for fault in faults])
+        listed = isinstance(self.scenario.customers, list)
+        faults = [
+            self._placed(("customers", index) if listed else ("customers",), fault)
+            for index, result in enumerate(results)
+            for fault in result.faults
+        ]
+        if faults:
+            raise InputError(faults)
         for person, result in zip(people, results, strict=True):
             self.ids[person.id] = result.row_id
             self.names[result.row_id] = person.id
@@ -162,7 +182,7 @@ class Stage:
             yield from given
 
     def _hire(self) -> None:
-        members = self.scenario.staff or self._one_of_each_role()
+        members = self._members()
         with self.runtime.db.write() as session:
             for index, member in enumerate(members, start=1):
                 address = member.phone or f"+1555999{index:04d}"
@@ -174,16 +194,28 @@ class Stage:
                 for role in member.roles:
                     self.members.setdefault(role, row.id)
 
-    def _one_of_each_role(self) -> list[Member]:
+    def _members(self) -> list[Member]:
+        """The scenario's staff; where it names nobody, one member for each role of the programs."""
+        if self.scenario.staff:
+            return self.scenario.staff
         roles: dict[str, None] = {}
         for each in self.runtime.shelf.in_force:
             roles.update(dict.fromkeys(each.program.roles()))
         return [Member(id=role, name=role, roles=[role]) for role in roles]
 
     def _check_names(self) -> None:
-        """Names that nothing stands behind are told by their place before anything is played."""
+        """Names that nothing stands behind are told by their line before anything is played."""
         programs = {each.program.id: each.program for each in self.runtime.shelf.in_force}
-        names = Names(programs, frozenset(self.ids), frozenset(self.members))
+        members = self._members()
+        names = Names(
+            programs,
+            customers=frozenset(self.ids),
+            staff=frozenset(self.members),
+            called=frozenset(member.name for member in members),
+            roles=frozenset(role for member in members for role in member.roles).union(
+                *(program.roles() for program in programs.values())
+            ),
+        )
         if faults := list(faults_of(self.scenario, names)):
             raise InputError(faults)
 
@@ -208,22 +240,38 @@ class Stage:
                     fault = step.fails
                 self.simulator.fail(self._address(step), fault)
 
-    def _happen(self, steps: Sequence[Step]) -> None:
+    def _happen(self, steps: Sequence["Numbered"]) -> None:
         """What happens at one instant is told together."""
-        rows = []
-        for step in steps:
-            rows.append(
-                intake.EventIn(
-                    id=step.id or self.next_id("event"),
-                    type=step.event or "",
-                    customer=step.customer,
-                    at=self.instant(step.at),
-                    data=step.data,
-                    matter=step.matter,
-                )
+        rows = [
+            intake.EventIn(
+                id=step.id or self.next_id("event"),
+                type=step.event or "",
+                customer=step.customer,
+                at=self.instant(step.at),
+                data=step.data,
+                matter=step.matter,
             )
-        if faults := enrolment.faults_of(intake.accept_events(self.runtime, SOURCE, rows)):
+            for _, step in steps
+        ]
+        results = intake.accept_events(self.runtime, SOURCE, rows)
+        told = zip(steps, results, strict=True)
+        if faults := [self._placed(("script", n), fault) for (n, _), result in told for fault in result.faults]:
             raise InputError(faults)
+
+    @contextmanager
+    def _told_by_line(self, number: int) -> Iterator[None]:
+        """What cannot be played is told by the line of its step."""
+        try:
+            yield
+        except InputError as error:
+            raise InputError([self._placed(("script", number), fault) for fault in error.faults]) from error
+        except (Conflict, NotFound) as error:
+            raise InputError([self.scenario.fault(("script", number), str(error), "")]) from error
+
+    def _placed(self, place: Place, fault: Mapping[str, Any]) -> dict[str, Any]:
+        """A fault that the product found, by its line in the scenario."""
+        below = tuple(str(fault.get("field", "")).split(".")) if fault.get("field") else ()
+        return self.scenario.fault((*place, *below), str(fault.get("reason", "")), str(fault.get("remedy", "")))
 
     def _reply(self, step: Step) -> None:
         assert step.reply is not None
@@ -276,14 +324,16 @@ class Stage:
             language=str(values.pop("language", "")),
             zone=str(values.pop("zone", "")),
             class_=str(values.pop("class", "")),
-            programs=self._only_program(),
+            programs=(step.program,) if step.program else self._only_program(),
             marketing_consent=bool(values.pop("marketing_consent", False)),
             staff=self.called(values.pop("staff", ())),
+            windows=values.pop("windows", None),
             matters=(MatterIn(kind, key, step.dates, step.state),) if step.matter else (),
             attributes=values,
         )
-        if faults := enrolment.faults_of(enrolment.accept_customers(self.runtime, SOURCE, [row])):
-            raise InputError(faults)
+        (result,) = enrolment.accept_customers(self.runtime, SOURCE, [row])
+        if result.faults:
+            raise InputError(result.faults)
 
     def _addresses(self, customer: str) -> dict[str, str]:
         """The addresses that a customer is known by: the first of each channel."""

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
+from bot.rehearsal.lines import INSTANTS
+from bot.rehearsal.scenario import customers_in
 from bot.rehearsal.stage import Stage
 from bot.store import customers, follow_ups, inbound, messages, staff, tickets, trail
 from bot.store.tables import TrailRow
@@ -16,7 +18,6 @@ INNER = frozenset({"inbound", "event", "zone"})
 """Data of a line that only our own tables understand."""
 NUMBERS = frozenset({"staff", "round"})
 """Data that count from 1: 0 stands for none."""
-INSTANTS = frozenset({"due", "call_before", "at"})
 HIDDEN = frozenset({"event", "survey", "ignored", "comment"})
 """Lines of the trail that a timeline leaves out."""
 
@@ -135,8 +136,10 @@ def _matches(line: Mapping[str, Any], name: str, wanted: Any, zone: ZoneInfo) ->
     value = line.get(name)
     if name in ("text", "because"):
         return str(wanted) in str(value or "")
-    if name in ("at", "due", "call_before", "ping_at"):
+    if name in INSTANTS:
         return value is not None and _same_time(str(value), str(wanted), zone)
+    if name == "customer":
+        return value in customers_in(str(wanted)).values()
     if isinstance(wanted, list):
         return isinstance(value, list) and sorted(map(str, value)) == sorted(map(str, wanted))
     return bool(value == wanted)

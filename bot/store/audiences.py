@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from bot.store.rows import table_of
 from bot.store.tables import CustomerRow, EnrolmentRow
-from flows.audience import All, AnyOf, Compare, Holds, Literal, Not, Predicate, Within, kind_of
+from flows.audience import FLAGS, All, AnyOf, Compare, Holds, Literal, Not, Predicate, Within, holds, kind_of
 
 _JSON_TYPES: dict[str, dict[str, tuple[str, ...]]] = {
     "sqlite": {"number": ("integer", "real"), "text": ("text",), "flag": ("true", "false")},
@@ -73,8 +73,11 @@ def _compare(
         if of_kind != kind:
             return false()
         return _op(column, op, value) if plain else func.coalesce(_op(column, op, value), false())
-    attributes: Any = table_of(CustomerRow).c.attributes
-    own = _fact(dialect, attributes, field, op, value, kind)
+    if field in FLAGS:
+        own = _flag_fact(dialect, enrolled.c.flags, Compare(field, op, value))
+    else:
+        attributes: Any = table_of(CustomerRow).c.attributes
+        own = _fact(dialect, attributes, field, op, value, kind)
     if data is None:
         return own
     return case(
@@ -110,6 +113,19 @@ def _fact(dialect: str, kept: Any, field: str, op: str, value: Literal, kind: st
         fact, wanted = casts[kind], literal(value)
     types = _JSON_TYPES[dialect][kind]
     return case((_kind_kept(dialect, kept, field).in_(types), _op(fact, op, wanted)), else_=false())
+
+
+def _flag_fact(dialect: str, flags: Any, comparison: Compare) -> ColumnElement[bool]:
+    """Whether a flag of the enrolment compares so; one that is not kept is false."""
+    name = comparison.field
+    is_set = func.coalesce(flag(dialect, flags, name), false())
+    match holds(comparison, {name: True}), holds(comparison, {name: False}):
+        case True, False:
+            return is_set
+        case False, True:
+            return not_(is_set)
+        case always, _:
+            return true() if always else false()
 
 
 def _kind_kept(dialect: str, kept: Any, field: str) -> Any:

@@ -1,10 +1,10 @@
 """Contacts that were made otherwise - calls, visits, letters -, logged once each; and the tasks that they settle."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlmodel import Session, col, select
+from sqlmodel import Session, col, func, select
 
 from bot.store.rows import insert_once, move
 from bot.store.tables import ContactPersonRow, ContactRow, TaskRow
@@ -26,6 +26,17 @@ def of_customer(session: Session, customer_id: int, limit: int) -> Sequence[Cont
     """The latest contacts with a customer, the newest first."""
     statement = select(ContactRow).where(ContactRow.customer_id == customer_id)
     return session.exec(statement.order_by(col(ContactRow.at).desc(), col(ContactRow.id).desc()).limit(limit)).all()
+
+
+def last_on(session: Session, program_id: str, customer_id: int, kinds: Sequence[str]) -> date | None:
+    """The day of the last contact of these kinds that counts; None: there was none."""
+    statement = select(func.max(col(ContactRow.on))).where(
+        ContactRow.customer_id == customer_id,
+        ContactRow.program_id == program_id,
+        col(ContactRow.kind).in_(kinds),
+        col(ContactRow.counts),
+    )
+    return session.exec(statement).one()
 
 
 def persons_called(session: Session, customer_id: int, name: str) -> Sequence[ContactPersonRow]:

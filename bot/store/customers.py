@@ -19,6 +19,7 @@ from bot.store.tables import (
     CustomerRow,
     EnrolmentRow,
 )
+from flows.survey import NOT_THEIRS
 
 
 def get(session: Session, customer_id: int) -> CustomerRow | None:
@@ -88,6 +89,7 @@ class Consent(NamedTuple):
     zone: str
     opted_out_at: datetime | None
     marketing_consent_at: datetime | None
+    windows: dict[str, Any] | None = None
 
 
 def lock_free(session: Session, customer_ids: Iterable[int]) -> set[int]:
@@ -151,7 +153,10 @@ def add_points(session: Session, points: Sequence[tuple[str, str, int, int]]) ->
         {"channel": channel, "address": address, "customer_id": id_, "person_id": person, "suppressed_because": ""}
         for channel, address, id_, person in sorted(points)
     ]
-    return len(insert_many_once(session, ContactPointRow, rows, "id"))
+    new = insert_many_once(session, ContactPointRow, rows, "id")
+    if new:
+        _keep_silent(session, {person for _, _, _, person in points})
+    return len(new)
 
 
 def add_keys(session: Session, source: str, keys: Sequence[tuple[int, str]]) -> int:
@@ -204,7 +209,86 @@ def add_point(session: Session, customer_id: int, person_id: int, channel: str, 
         "address": address,
         "suppressed_because": "",
     }
-    return insert_once(session, ContactPointRow, values) is not None
+    new = insert_once(session, ContactPointRow, values) is not None
+    if new:
+        _keep_silent(session, [person_id])
+    return new
+
+
+OPTED_OUT = "opted out"
+"""Why no address of a contact person is used who wants no messages, whatever the customer's other people want."""
+
+
+def silence_person(session: Session, person_id: int, now: datetime) -> list[tuple[str, str]]:
+    """Never send to this person again, until they say otherwise; their (channel, address)es."""
+    table = table_of(ContactPointRow)
+    theirs = (table.c.person_id == person_id, table.c.suppressed_because != NOT_THEIRS)
+    session.execute(update(table).where(*theirs).values(suppressed_at=now, suppressed_because=OPTED_OUT))
+    statement = core_select(table.c.channel, table.c.address).where(table.c.person_id == person_id)
+    return [(channel, address) for channel, address in core(session).execute(statement)]
+
+
+def hear_person_again(session: Session, person_id: int) -> None:
+    """The person wants messages again."""
+    table = table_of(ContactPointRow)
+    theirs = (table.c.person_id == person_id, table.c.suppressed_because == OPTED_OUT)
+    session.execute(update(table).where(*theirs).values(suppressed_at=None, suppressed_because=""))
+
+
+def _keep_silent(session: Session, person_ids: Iterable[int]) -> None:
+    """A new address of somebody who wants no messages is not used, either."""
+    table = table_of(ContactPointRow)
+    for chunk in chunks(sorted(set(person_ids))):
+        statement = core_select(table.c.person_id, table.c.suppressed_at).where(
+            table.c.person_id.in_(chunk), table.c.suppressed_because == OPTED_OUT
+        )
+        for person_id, since in core(session).execute(statement).all():
+            silence_person(session, person_id, since)
+
+
+def is_silent(session: Session, channel: str, address: str) -> bool:
+    """Does this address belong to a contact person who wants no messages?"""
+    statement = select(ContactPointRow.id).where(
+        ContactPointRow.channel == channel,
+        ContactPointRow.address == address,
+        ContactPointRow.suppressed_because == OPTED_OUT,
+    )
+    return session.exec(statement).first() is not None
+
+
+def silent_people(session: Session, customer_id: int) -> set[int]:
+    """The contact persons of a customer who want no messages, each for themselves."""
+    statement = select(ContactPointRow.person_id).where(
+        ContactPointRow.customer_id == customer_id, ContactPointRow.suppressed_because == OPTED_OUT
+    )
+    return set(session.exec(statement).all())
+
+
+def silent_addresses(session: Session, customer_ids: Iterable[int]) -> set[tuple[str, str]]:
+    """(channel, address) of those people at these customers who want no messages."""
+    table = table_of(ContactPointRow)
+    found: set[tuple[str, str]] = set()
+    for chunk in chunks(sorted(set(customer_ids))):
+        theirs = (table.c.customer_id.in_(chunk), table.c.suppressed_because == OPTED_OUT)
+        statement = core_select(table.c.channel, table.c.address).where(*theirs)
+        found.update((channel, address) for channel, address in core(session).execute(statement))
+    return found
+
+
+def person_at(session: Session, channel: str, address: str) -> ContactPersonRow | None:
+    """Whose address this is."""
+    statement = select(ContactPersonRow).join(
+        ContactPointRow, col(ContactPointRow.person_id) == col(ContactPersonRow.id)
+    )
+    return session.exec(statement.where(ContactPointRow.channel == channel, ContactPointRow.address == address)).first()
+
+
+def note_person_consent(session: Session, person: ContactPersonRow, action: str, source: str, at: datetime) -> None:
+    """Write the ledger of one contact person alone: the customer's own answer stays as it is."""
+    who = f"{person.name} ({person.role})"
+    session.add(
+        ConsentRow(customer_id=person.customer_id, action=action, scope="channel", source=source, at=at, note=who)
+    )
 
 
 def suppress_address(session: Session, channel: str, address: str, now: datetime, because: str) -> None:
@@ -288,10 +372,8 @@ def enrolments_by_customer(session: Session, customer_ids: Iterable[int]) -> dic
     return {(row.customer_id, row.program_id): row for row in rows}
 
 
-def enrolments_after(session: Session, program_id: str, after: int, limit: int) -> Sequence[EnrolmentRow]:
-    """The enrolments of a program in order of id, so many after one."""
-    statement = select(EnrolmentRow).where(EnrolmentRow.program_id == program_id, col(EnrolmentRow.id) > after)
-    return session.exec(statement.order_by(col(EnrolmentRow.id)).limit(limit)).all()
+def enrolments_by_ids(session: Session, enrolment_ids: Iterable[int]) -> list[EnrolmentRow]:
+    return rows_by(session, EnrolmentRow, col(EnrolmentRow.id), enrolment_ids)
 
 
 def set_class(session: Session, enrolment_id: int, class_: str, today: date) -> None:

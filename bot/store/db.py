@@ -6,7 +6,6 @@ writers queue here, in order, and not in SQLite's busy loop. PostgreSQL: plain t
 
 import asyncio
 import secrets
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +19,7 @@ from sqlmodel import Session
 
 from bot.errors import SettingError
 from bot.store.rows import write_later_rows
+from bot.store.turns import Turns
 
 Answer = TypeVar("Answer")
 MEMORY = "sqlite://"
@@ -44,8 +44,12 @@ class Database:
         self.in_memory = url in (MEMORY, "sqlite:///:memory:")
         self._immediate = self._engine.execution_options(immediate=True)
         self._alone = self._engine.execution_options(alone=True)
-        self._writer = threading.RLock()
-        self.waiting = 0
+        self._writers = Turns()
+
+    @property
+    def busy(self) -> bool:
+        """Does anybody else of this process write now? On SQLite; elsewhere nobody waits for another."""
+        return self._writers.busy
 
     @property
     def engine(self) -> Engine:
@@ -73,9 +77,7 @@ class Database:
         if not self.is_sqlite:
             yield
             return
-        self.waiting += 1
-        with self._writer:
-            self.waiting -= 1
+        with self._writers.turn():
             yield
 
     @contextmanager

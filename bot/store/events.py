@@ -33,6 +33,19 @@ def by_ids(session: Session, event_ids: Iterable[int]) -> dict[int, EventRow]:
     return {row.id: row for row in rows_by(session, EventRow, col(EventRow.id), event_ids)}
 
 
+def between(session: Session, event: EventRow, since: datetime, until: datetime) -> Sequence[EventRow]:
+    """The other events of this customer and type between two instants, both included, oldest first."""
+    statement = select(EventRow).where(
+        EventRow.customer_id == event.customer_id,
+        EventRow.type == event.type,
+        EventRow.id != event.id,
+        col(EventRow.cancelled_at).is_(None),
+        col(EventRow.occurred_at) >= since,
+        col(EventRow.occurred_at) <= until,
+    )
+    return session.exec(statement.order_by(col(EventRow.occurred_at), col(EventRow.id))).all()
+
+
 def cancel(session: Session, event_id: int, now: datetime) -> None:
     table = table_of(EventRow)
     session.execute(

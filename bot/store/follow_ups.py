@@ -17,7 +17,6 @@ from bot.store.rows import (
     for_update,
     insert_many_once,
     insert_once,
-    move,
     move_many,
     stands,
     table_of,
@@ -25,6 +24,9 @@ from bot.store.rows import (
 from bot.store.tables import FollowUpRow, Instant, MessageRow
 from flows.decisions import PlanFollowUp
 from flows.states import FollowUpState, MessageState
+
+LATER = "later:"
+"""How the occasion of a follow-up begins that asks an open survey once more."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,18 @@ def _defer() -> Any:
     )
 
 
+def events_followed_up(session: Session, program_id: str, flow: str, customer_id: int) -> set[int]:
+    """The ids of a customer's events that have a follow-up of this flow; a cancelled one is none."""
+    table = table_of(FollowUpRow)
+    statement = core_select(table.c.event_id).where(
+        table.c.customer_id == customer_id,
+        table.c.program_id == program_id,
+        table.c.flow == flow,
+        table.c.state != str(FollowUpState.CANCELLED),
+    )
+    return set(core(session).execute(statement).scalars())
+
+
 def unsent(session: Session, customer_id: int) -> Sequence[FollowUpRow]:
     """What is planned for a customer or waits in the outbox, in every program."""
     return session.execute(_unsent(), {"customer": customer_id}).scalars().all()
@@ -199,21 +213,6 @@ def scheduled(session: Session, customer_id: int, now: datetime) -> Sequence[Fol
         FollowUpRow.customer_id == customer_id, FollowUpRow.state == FollowUpState.SENT, kept
     )
     return session.exec(statement.order_by(col(FollowUpRow.id))).all()
-
-
-def suppress(
-    session: Session, customer_id: int, waiting: Sequence[int], because: str, purposes: Sequence[str]
-) -> list[FollowUpRow]:
-    """Suppress everything of these purposes that is planned for a customer, in every program (R84).
-
-    `waiting`: ids of those whose text was taken out of the outbox. The rows that were suppressed.
-    """
-    rows = [
-        row
-        for row in unsent(session, customer_id)
-        if row.id in waiting or (row.state == FollowUpState.PLANNED and row.purpose in purposes)
-    ]
-    return [row for row in rows if move(session, FollowUpRow, row.id, FollowUpState.SUPPRESSED, reason=because)]
 
 
 def settle(session: Session, follow_up_ids: Sequence[int], target: FollowUpState, **values: Any) -> int:

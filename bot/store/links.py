@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import func, update
 from sqlmodel import Session, col, select
 
+from bot.store.customers import OPTED_OUT
 from bot.store.rows import core, insert_many, table_of
 from bot.store.tables import ConsentRow, ContactPointRow, LinkRow, MessageRow
 from flows.states import MessageState
@@ -81,7 +82,7 @@ def come_back(session: Session, customer_id: int, channel: str, address: str, no
     The provider may have told of it first ("blocked by the user"); who said that it is not theirs stays left alone.
     """
     table = table_of(ContactPointRow)
-    left = (table.c.suppressed_at.is_not(None), table.c.suppressed_because != NOT_THEIRS)
+    left = (table.c.suppressed_at.is_not(None), table.c.suppressed_because.not_in((NOT_THEIRS, OPTED_OUT)))
     back = (
         update(table)
         .where(table.c.channel == channel, table.c.address == address, *left)
@@ -96,7 +97,9 @@ def come_back(session: Session, customer_id: int, channel: str, address: str, no
 def use_again(session: Session, channel: str, address: str) -> None:
     """Lift whatever keeps this address unused: its owner has just shown that it is theirs, and that it works."""
     table = table_of(ContactPointRow)
-    lifted = update(table).where(table.c.channel == channel, table.c.address == address)
+    lifted = update(table).where(
+        table.c.channel == channel, table.c.address == address, table.c.suppressed_because != OPTED_OUT
+    )
     core(session).execute(lifted.values(suppressed_at=None, suppressed_because=""))
 
 

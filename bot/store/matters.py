@@ -27,6 +27,13 @@ def find_or_add(session: Session, customer_id: int, source: str, kind: str, exte
     return session.exec(statement).one()
 
 
+def find_or_add_own(session: Session, customer_id: int, source: str, kind: str, external_id: str) -> int:
+    """As `find_or_add`, but 0 where the source has told of this one as somebody else's."""
+    matter_id = find_or_add(session, customer_id, source, kind, external_id)
+    row = session.get(MatterRow, matter_id)
+    return matter_id if row is not None and row.customer_id == customer_id else 0
+
+
 def update(session: Session, matter_id: int, dates: Mapping[str, str | None], state: str = "") -> bool:
     """Set some of its dates (ISO days; None takes one away) and its state; whether that changed anything."""
     row = session.get(MatterRow, matter_id)

@@ -1,17 +1,17 @@
 """The outbox: messages put in once, claimed with an attempt, settled with an outcome, and what stays in doubt."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, case, func, insert, literal, or_, update
+from sqlalchemy import and_, bindparam, case, exists, func, insert, literal, or_, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from bot.store import customers
 from bot.store.bulk import columns_of_bulk, in_bulk
-from bot.store.customers import Consent
+from bot.store.customers import OPTED_OUT, Consent
 from bot.store.follow_ups import Brief
 from bot.store.rows import (
     chunks,
@@ -26,7 +26,7 @@ from bot.store.rows import (
     state_is,
     table_of,
 )
-from bot.store.tables import AttemptRow, CustomerRow, FollowUpRow, Instant, MessageRow
+from bot.store.tables import AttemptRow, ContactPointRow, CustomerRow, FollowUpRow, Instant, MessageRow
 from flows.states import REACHED, FollowUpState, MessageState, sources_of
 
 PRIORITY = {"reply": 0, "staff": 1}
@@ -487,15 +487,22 @@ def recent_to(session: Session, addresses: Sequence[str], since: datetime) -> tu
     return tuple(sorted(core(session).execute(statement).scalars()))
 
 
-def cancel_waiting(session: Session, customer_id: int, purposes: Sequence[str], because: str) -> list[MessageRow]:
-    """Suppress what waits in the outbox for a customer (R84)."""
-    rows = session.exec(
+def cancel_waiting(
+    session: Session,
+    customer_id: int,
+    purposes: Sequence[str],
+    because: str,
+    to: Collection[tuple[str, str]] | None = None,
+) -> list[MessageRow]:
+    """Suppress what waits in the outbox for a customer, or only for some (channel, address) of theirs (R84)."""
+    waiting = session.exec(
         select(MessageRow).where(
             MessageRow.customer_id == customer_id,
             MessageRow.state == MessageState.READY,
             col(MessageRow.purpose).in_(purposes),
         )
     ).all()
+    rows = [row for row in waiting if to is None or (row.channel, row.address) in to]
     refuse(session, [row.id for row in rows], MessageState.SUPPRESSED, because)
     return list(rows)
 
@@ -566,6 +573,13 @@ def scheduled(session: Session, now: datetime, limit: int, *, all_of_them: bool)
     """
     message, customer, follow_up = table_of(MessageRow), table_of(CustomerRow), table_of(FollowUpRow)
     off = [str(FollowUpState.CANCELLED), str(FollowUpState.SUPPRESSED)]
+    point = table_of(ContactPointRow)
+    silent = exists().where(
+        point.c.channel == message.c.channel,
+        point.c.address == message.c.address,
+        point.c.suppressed_because == OPTED_OUT,
+        message.c.customer_id != 0,
+    )
     statement = (
         select(MessageRow)
         .outerjoin(CustomerRow, customer.c.id == message.c.customer_id)
@@ -577,7 +591,7 @@ def scheduled(session: Session, now: datetime, limit: int, *, all_of_them: bool)
                 message.c.recalled_at.is_not(None),
                 and_(
                     message.c.leaves_at > now,
-                    or_(literal(all_of_them), customer.c.opted_out_at.is_not(None), follow_up.c.state.in_(off)),
+                    or_(literal(all_of_them), customer.c.opted_out_at.is_not(None), follow_up.c.state.in_(off), silent),
                 ),
             ),
         )

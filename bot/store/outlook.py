@@ -9,7 +9,8 @@ from sqlalchemy import ColumnElement, Date, String, and_, case, cast, exists, fa
 from sqlalchemy import select as core_select
 from sqlmodel import Session
 
-from bot.store.audiences import condition, day_text, flag
+from bot.store.audiences import condition, flag
+from bot.store.chains import end_of_chain
 from bot.store.rows import chunks, core, table_of
 from bot.store.selections import Where, annoyed, count_group
 from bot.store.tables import (
@@ -20,10 +21,9 @@ from bot.store.tables import (
     EventRow,
     FollowUpRow,
     Instant,
-    MatterRow,
     TicketRow,
 )
-from flows.audience import Predicate
+from flows.audience import ANONYMOUS, LEADER_INTRODUCED, VIP_GUEST, Predicate
 from flows.decisions import CountsFrom, Group, Selection
 from flows.states import FollowUpState, TicketState
 from messages.catalog import Purpose
@@ -41,6 +41,8 @@ class Way:
     purpose: Purpose
     channels: tuple[str, ...]
     to: tuple[str, ...] = ()
+    milestone: bool = False
+    """It tells of one."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,14 @@ def _rules(dialect: str, way: Way, customer: Any, enrolment: Any) -> dict[str, A
     flags: Any = enrolment.c.flags
     rules: dict[str, Any] = {
         "opted out": customer.c.opted_out_at.is_not(None),
-        "anonymous: no contact": func.coalesce(flag(dialect, flags, "anonymous"), false()),
+        "anonymous: no contact": func.coalesce(flag(dialect, flags, ANONYMOUS), false()),
     }
-    if way.purpose in (Purpose.MARKETING, Purpose.SURVEY):
-        leader = func.coalesce(flag(dialect, flags, "leader_introduced"), false())
-        rules["introduced by a leader: milestones and greetings only"] = leader
+    if way.purpose is not Purpose.GREETING:
+        if not way.milestone:
+            leader = func.coalesce(flag(dialect, flags, LEADER_INTRODUCED), false())
+            rules["introduced by a leader: milestones and greetings only"] = leader
+        guest = func.coalesce(flag(dialect, flags, VIP_GUEST), false())
+        rules["guest of the house: greetings and the company's own plan only"] = guest
     if way.purpose is Purpose.MARKETING:
         ticket = table_of(TicketRow)
         rules["no marketing consent"] = customer.c.marketing_consent_at.is_(None)
@@ -160,7 +165,7 @@ def planned(
 def open_chains(session: Session, step: tuple[str, int, str], way: Way, chain: Chain) -> list[Open]:
     """The chains of one step, by the days of the step that is to come, by their end and by sort."""
     table = table_of(FollowUpRow)
-    ends = literal(None) if chain.until is None else _ends(session, chain.until)
+    ends = literal(None) if chain.until is None else end_of_chain(_dialect(session), chain.until)
     inner = (
         core_select(
             table_of(CustomerRow).c.zone,
@@ -183,7 +188,7 @@ def _goes_on(session: Session, chain: Chain) -> list[Any]:
     table, event = table_of(FollowUpRow), table_of(EventRow)
     found: list[Any] = []
     if chain.until is not None:
-        over = _ends(session, chain.until) < cast(table.c.nominal_on, String)
+        over = end_of_chain(_dialect(session), chain.until) < cast(table.c.nominal_on, String)
         found.append(not_(func.coalesce(over, false())))
     if chain.stops_on:
         begun, stop = event.alias(), event.alias()
@@ -220,19 +225,6 @@ def _sort(session: Session, way: Way) -> ColumnElement[str]:
     """The sort of a planned follow-up: of its own person where it has one."""
     person_id = table_of(FollowUpRow).c.person_id
     return sort_of(_dialect(session), way, table_of(CustomerRow), table_of(EnrolmentRow), person_id)
-
-
-def _ends(session: Session, until: CountsFrom) -> Any:
-    """The date of the customer, or of the chain's own matter, after which nothing comes."""
-    dialect, table, matter = _dialect(session), table_of(FollowUpRow), table_of(MatterRow)
-    if until.kind == "attribute":
-        return day_text(dialect, table_of(CustomerRow).c.attributes, until.field)
-    return (
-        core_select(day_text(dialect, matter.c.dates, until.field))
-        .where(matter.c.id == table.c.matter_id)
-        .correlate(table)
-        .scalar_subquery()
-    )
 
 
 # ----- what the planner will plan
@@ -295,6 +287,27 @@ def sorts_of(session: Session, program_id: str, customer_ids: Sequence[int], way
         for name, count in core(session).execute(core_select(inner.c.sort, func.count()).group_by(inner.c.sort)):
             found[name] = found.get(name, 0) + count
     return found
+
+
+def kept_back(session: Session, program_id: str, way: Way) -> set[int]:
+    """Ids of the enrolled customers whom the way does not reach, nor anybody there who would get it."""
+    if not way.channels:
+        return set()
+    customer, enrolment, person = table_of(CustomerRow), table_of(EnrolmentRow), table_of(ContactPersonRow)
+    joined: Any = enrolment.join(customer, customer.c.id == enrolment.c.customer_id)
+    person_id: Any = literal(0)
+    if way.to:
+        joined = joined.outerjoin(person, and_(person.c.customer_id == customer.c.id, person.c.role.in_(way.to)))
+        person_id = person.c.id
+    is_reached = sort_of(_dialect(session), way, customer, enrolment, person_id).in_(way.channels)
+    statement = (
+        core_select(customer.c.id)
+        .select_from(joined)
+        .where(enrolment.c.program_id == program_id)
+        .group_by(customer.c.id)
+        .having(func.max(case((is_reached, 1), else_=0)) == 0)
+    )
+    return set(core(session).execute(statement).scalars())
 
 
 def left_out(session: Session, program_id: str, audience: Predicate, today: date, way: Way) -> dict[str, int]:

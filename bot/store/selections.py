@@ -271,6 +271,8 @@ def _meant_of(session: Session, selection: Selection, group: Group, where: Where
         members.append(annoyed(dialect) == int(group.annoyed))
     if group.enrolled_by is not None:
         members.append(enrolment.c.class_since <= group.enrolled_by)
+    if group.part is not None:
+        members.append(enrolment.c.customer_id % group.part[1] == group.part[0])
     if group.quiet_since is not None and selection.stops_on:
         members.append(~_stopped(selection.stops_on, group.quiet_since, where))
     if selection.until is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 from sqlmodel import Session
 
-from bot.store.rows import core, table_of, upsert
+from bot.store.rows import core, for_update, on_conflict_do_nothing, table_of, upsert
 from bot.store.tables import SettingRow
 
 
@@ -20,6 +20,17 @@ def read(session: Session, name: str) -> dict[str, Any]:
 def _read() -> Any:
     table = table_of(SettingRow)
     return select(table.c.value).where(table.c.name == bindparam("name"))
+
+
+def count(session: Session, name: str, of: str) -> int:
+    """One more of these; how many there are now. Whoever counts under the same name waits for this transaction."""
+    table = table_of(SettingRow)
+    core(session).execute(on_conflict_do_nothing(session, table).values(name=name, value={}))
+    statement = for_update(session, select(table.c.value).where(table.c.name == name))
+    counts = dict(core(session).execute(statement).scalar_one())
+    number = int(counts.get(of, 0)) + 1
+    write(session, name, {**counts, of: number})
+    return number
 
 
 def write(session: Session, name: str, value: Mapping[str, Any]) -> None:

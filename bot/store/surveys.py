@@ -5,13 +5,16 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, exists, func, update
+from sqlalchemy import bindparam, exists, func, or_, text, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from bot.store.rows import core, insert_many, insert_many_once, move_many, rows_by, stands, table_of
+from bot.store.rows import chunks, core, insert_many, insert_many_once, move_many, rows_by, stands, table_of
 from bot.store.tables import AnswerRow, ContactPointRow, FollowUpRow, MessageRow, SurveyRow
 from flows.states import MessageState, SurveyState
+
+_CURRENT = text("answer.current")
+"""As the index of the current answers says it: `= 1`, which SQLAlchemy writes on SQLite, would read the whole table."""
 
 
 def open_many(session: Session, rows: Sequence[Mapping[str, Any]]) -> dict[int, int]:
@@ -26,7 +29,16 @@ def by_ids(session: Session, survey_ids: Iterable[int]) -> dict[int, SurveyRow]:
 
 def with_answers(session: Session, survey_ids: Iterable[int]) -> set[int]:
     """Which of these have an answer already."""
-    return {row.survey_id for row in rows_by(session, AnswerRow, col(AnswerRow.survey_id), survey_ids)}
+    found: set[int] = set()
+    for chunk in chunks(dict.fromkeys(survey_ids)):
+        found.update(core(session).execute(_with_answers(), {"wanted": chunk}).scalars())
+    return found
+
+
+@cache
+def _with_answers() -> Any:
+    survey_id = table_of(AnswerRow).c.survey_id
+    return core_select(survey_id).where(survey_id.in_(bindparam("wanted", expanding=True)), _CURRENT)
 
 
 def get(session: Session, survey_id: int) -> SurveyRow | None:
@@ -72,6 +84,32 @@ def lapsed(session: Session, now: datetime, limit: int) -> Sequence[SurveyRow]:
     return session.exec(statement).all()
 
 
+def in_the_middle(session: Session, customer_ids: Iterable[int], now: datetime) -> list[tuple[int, str, int]]:
+    """(customer, channel, contact person or 0) of the surveys with an answer, or a question asked back, and more to
+    come.
+    """
+    found: list[tuple[int, str, int]] = []
+    for chunk in chunks(dict.fromkeys(customer_ids)):
+        rows = core(session).execute(_in_the_middle(), {"wanted": chunk, "now": now})
+        found.extend((customer_id, channel, person_id) for customer_id, channel, person_id in rows)
+    return found
+
+
+@cache
+def _in_the_middle() -> Any:
+    survey, follow_up, answer = table_of(SurveyRow), table_of(FollowUpRow), table_of(AnswerRow)
+    return (
+        core_select(survey.c.customer_id, survey.c.channel, follow_up.c.person_id)
+        .join(follow_up, follow_up.c.id == survey.c.follow_up_id)
+        .where(
+            survey.c.customer_id.in_(bindparam("wanted", expanding=True)),
+            stands(survey, SurveyState.OPEN),
+            survey.c.closes_at > bindparam("now", type_=survey.c.closes_at.type),
+            or_(survey.c.clarified > 0, exists(answer.c.id).where(answer.c.survey_id == survey.c.id, _CURRENT)),
+        )
+    )
+
+
 def ask(session: Session, survey_id: int, question: str) -> None:
     """Note which question was asked last."""
     table = table_of(SurveyRow)
@@ -89,12 +127,16 @@ def note_clarified(session: Session, survey_id: int) -> None:
     session.execute(update(table).where(table.c.id == survey_id).values(clarified=table.c.clarified + 1))
 
 
-def withdraw_others(session: Session, customer_id: int, but: int) -> None:
-    """Withdraw every waiting survey of a customer but one, in every program."""
+def withdraw_others(session: Session, customer_id: int, but: int, person_id: int = 0) -> None:
+    """Withdraw every waiting survey but one of a customer, or of one contact person, in every program."""
     waiting = (str(SurveyState.OPEN), str(SurveyState.NEEDS_PERSON))
     statement = select(SurveyRow.id).where(
         SurveyRow.customer_id == customer_id, SurveyRow.id != but, col(SurveyRow.state).in_(waiting)
     )
+    if person_id:
+        statement = statement.join(FollowUpRow, col(FollowUpRow.id) == col(SurveyRow.follow_up_id)).where(
+            FollowUpRow.person_id == person_id
+        )
     move_many(session, SurveyRow, session.exec(statement).all(), SurveyState.WITHDRAWN)
 
 
@@ -116,7 +158,7 @@ def book(session: Session, values: Mapping[str, Any]) -> None:
 def _outdate() -> Any:
     table = table_of(AnswerRow)
     same = (table.c.survey_id == bindparam("of_survey"), table.c.question == bindparam("of_question"))
-    return update(table).where(*same, table.c.current).values(current=False)
+    return update(table).where(*same, _CURRENT).values(current=False)
 
 
 def answers_of(session: Session, survey_id: int) -> Sequence[AnswerRow]:
@@ -126,8 +168,7 @@ def answers_of(session: Session, survey_id: int) -> Sequence[AnswerRow]:
 
 @cache
 def _answers() -> Any:
-    current = (AnswerRow.survey_id == bindparam("survey"), col(AnswerRow.current))
-    return select(AnswerRow).where(*current).order_by(col(AnswerRow.id))
+    return select(AnswerRow).where(AnswerRow.survey_id == bindparam("survey"), _CURRENT).order_by(col(AnswerRow.id))
 
 
 def answers_of_customer(session: Session, customer_id: int) -> Sequence[AnswerRow]:

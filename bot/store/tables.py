@@ -55,6 +55,7 @@ class Instant(TypeDecorator[datetime]):
 
 
 Json = JSON().with_variant(JSONB(), "postgresql")
+NoneOrJson = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Id = BigInteger().with_variant(Integer(), "sqlite")
 
 
@@ -100,7 +101,10 @@ def _one_of(column: str, states: Iterable[StrEnum]) -> CheckConstraint:
 
 
 class CustomerRow(SQLModel, table=True):
-    """A person or company. `opted_out_at` is the ledger's present answer: the newest consent row decides it."""
+    """A person or company. `opted_out_at` is the ledger's present answer: the newest consent row decides it.
+
+    `windows`: times of their own in which they may be reached (`flows/own_times.py`); NULL: any time will do.
+    """
 
     __tablename__ = "customer"
 
@@ -111,6 +115,7 @@ class CustomerRow(SQLModel, table=True):
     language: str = _word(8, default="zh")
     zone: str = _word(64, default="Asia/Shanghai")
     attributes: dict[str, Any] = _json()
+    windows: dict[str, Any] | None = Field(default=None, sa_column=Column(NoneOrJson, nullable=True))
     opted_out_at: datetime | None = _instant(nullable=True)
     marketing_consent_at: datetime | None = _instant(nullable=True)
     created_at: datetime = _instant()
@@ -563,7 +568,7 @@ class AnswerRow(SQLModel, table=True):
 class TicketRow(SQLModel, table=True):
     """One entry of the callback queue. A customer has at most one that is not closed in each program.
 
-    `wished_at`: when the customer asked to be called.
+    `wished_at`: when the customer asked to be called. `matter_id`: what the words were about, 0 is all or nothing.
     """
 
     __tablename__ = "ticket"
@@ -586,6 +591,7 @@ class TicketRow(SQLModel, table=True):
     program_version_id: int = _ref("program_version", index=False)
     survey_id: int = _zero()
     inbound_id: int = _zero()
+    matter_id: int = _zero()
     kind: str = _word(32, default="low_score")
     state: str = _word(16, default=TicketState.OPEN)
     round: int = Field(default=1)
@@ -609,7 +615,8 @@ class TicketRow(SQLModel, table=True):
 class TaskRow(SQLModel, table=True):
     """Something that a person is to do: a call, a visit, a letter, a form. `dedupe_key` makes it one.
 
-    `misses_at`: when the superior hears that it is not done; none: that was told, or there is nobody above.
+    `flow`: the flow or the duty that called for it; `customer_id` 0: a duty, which is about nobody. `misses_at`: when
+    the superior hears that it is not done; none: that was told, or there is nobody above.
     """
 
     __tablename__ = "task"
@@ -652,8 +659,8 @@ class TaskRow(SQLModel, table=True):
 class QuotaCheckRow(SQLModel, table=True):
     """One look at what a period has reached: planned for its instant, then kept with what it found.
 
-    `kind`: remind (staff are told who is behind) or close (the period is over). `name`: a quota of the program, or a
-    flow that counts contacts of each member of staff.
+    `kind`: remind (staff are told who is behind), close (the period is over), classes, or duty (its tasks open).
+    `name`: a quota or a duty of the program, or a flow that counts contacts of each member of staff.
     """
 
     __tablename__ = "quota_check"

@@ -166,6 +166,14 @@ def pings_of(session: Session, ticket_id: int) -> Sequence[PingRow]:
     return session.exec(select(PingRow).where(PingRow.ticket_id == ticket_id).order_by(col(PingRow.due_at))).all()
 
 
+def told_since(session: Session, ping: PingRow) -> Sequence[PingRow]:
+    """The pings of its ticket and round that were sent with it or later."""
+    statement = select(PingRow).where(
+        PingRow.ticket_id == ping.ticket_id, PingRow.round == ping.round, col(PingRow.sent_at) >= ping.sent_at
+    )
+    return session.exec(statement).all()
+
+
 def pinged(session: Session, roles: Sequence[str]) -> set[int]:
     """Tickets of which one of these roles (`leader`, or `auto_repair:leader`) has a ping to acknowledge."""
     statement = (

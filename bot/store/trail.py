@@ -35,6 +35,20 @@ def of_customer(session: Session, customer_id: int, limit: int = 500) -> Sequenc
     return list(reversed(session.exec(newest).all()))
 
 
+def of_kind(session: Session, customer_id: int, what: str) -> Sequence[TrailRow]:
+    """All lines of one kind about one customer, oldest first."""
+    statement = select(TrailRow).where(TrailRow.customer_id == customer_id, TrailRow.what == what)
+    return session.exec(statement.order_by(col(TrailRow.id))).all()
+
+
+def last_because(session: Session, customer_id: int, follow_up_id: int) -> str:
+    """What the newest line about a follow-up gives as its reason; empty: there is none."""
+    statement = select(TrailRow.because).where(
+        TrailRow.customer_id == customer_id, TrailRow.follow_up_id == follow_up_id
+    )
+    return session.exec(statement.order_by(col(TrailRow.id).desc()).limit(1)).first() or ""
+
+
 def after(session: Session, line_id: int, limit: int = 1000) -> Sequence[TrailRow]:
     """Lines newer than `line_id`, oldest first: what a live page or a rehearsal has not shown yet."""
     statement = select(TrailRow).where(col(TrailRow.id) > line_id).order_by(col(TrailRow.id)).limit(limit)
@@ -44,6 +58,17 @@ def after(session: Session, line_id: int, limit: int = 1000) -> Sequence[TrailRo
 def newest_id(session: Session) -> int:
     """Where the trail ends now."""
     return session.exec(select(TrailRow.id).order_by(col(TrailRow.id).desc()).limit(1)).first() or 0
+
+
+def is_not_drawn(session: Session, customer_id: int, program_id: str, flow: str, event_id: int) -> bool:
+    """Does a line say that this event is not one of the share that a flow follows up?"""
+    statement = select(TrailRow).where(
+        TrailRow.customer_id == customer_id,
+        TrailRow.program_id == program_id,
+        TrailRow.flow == flow,
+        TrailRow.what == "skipped",
+    )
+    return any(row.data.get("event") == event_id for row in session.exec(statement))
 
 
 def is_told(session: Session, program_id: str, flow: str, because: str) -> bool:

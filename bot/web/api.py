@@ -100,6 +100,16 @@ class MatterBody(BaseModel):
     state: str = Field("", max_length=32)
 
 
+class WindowsBody(BaseModel):
+    """A customer's own times: when and on which weekdays they may be reached, and when not."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    times: tuple[Short, ...] = Field((), max_length=20)
+    days: tuple[Short, ...] = Field((), max_length=7)
+    not_: tuple[Short, ...] = Field((), alias="not", max_length=20)
+
+
 class CustomerBody(_Body):
     """A customer as another system tells it."""
 
@@ -115,6 +125,8 @@ class CustomerBody(_Body):
     programs: tuple[Short, ...] = Field((), max_length=50)
     marketing_consent: bool = False
     attributes: Plain = Field(default_factory=dict)
+    flags: dict[Short, bool] = Field(default_factory=dict, max_length=10)
+    windows: WindowsBody | None = None
     contacts: tuple[PersonBody, ...] = Field((), max_length=50)
     matters: tuple[MatterBody, ...] = Field((), max_length=200)
     staff: tuple[Short, ...] = Field((), max_length=20)
@@ -122,8 +134,9 @@ class CustomerBody(_Body):
     def row(self) -> CustomerIn:
         persons = tuple(PersonIn(**person.model_dump()) for person in self.contacts)
         matters = tuple(MatterIn(**matter.model_dump()) for matter in self.matters)
-        plain = self.model_dump(exclude={"source", "contacts", "matters"})
-        return CustomerIn(**plain, contacts=persons, matters=matters)
+        plain = self.model_dump(exclude={"source", "contacts", "matters", "windows"})
+        windows = None if self.windows is None else self.windows.model_dump(by_alias=True)
+        return CustomerIn(**plain, windows=windows, contacts=persons, matters=matters)
 
 
 class EventBody(_Body):

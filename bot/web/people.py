@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bot.errors import Conflict, InputError, NotFound
 from bot.journey import consents, linking
+from bot.journey.subject import facts_of, flags_of
 from bot.store import customers, events, staff, surveys, tickets, trail, views
 from bot.store.tables import CustomerRow, EnrolmentRow, StaffRow
 from bot.web import contacts
@@ -28,9 +29,10 @@ from bot.web.queue import must_be_somebody
 from bot.web.site import Site, site_of, words_for
 from bot.web.words import Words
 from flows.audience import holds
-from flows.events import Customer
+from flows.consent import barred_by_flag
+from flows.own_times import own_times
 from flows.program import Flow
-from flows.triggers import AfterEvent, Every, OnFestival, OnSilence, Sample, Unanswered
+from flows.triggers import AfterEvent, Every, OnFestival, OnMilestone, OnSilence, Sample, Unanswered
 
 router = APIRouter(dependencies=[Depends(console)])
 
@@ -234,6 +236,8 @@ def _about(request: Request, site: Site, customer_id: int, oldest_first: bool) -
         "days": _by_day(lines, person.zone),
         "oldest_first": oldest_first,
         "chances": _chances(site, words, person, enrolments),
+        "flags": {row.id: sorted(flags_of(row)) for row in enrolments},
+        "own_times": _own_times(words, person),
         "customer_zone": person.zone,
         "customer_tz": ZoneInfo(person.zone),
     }
@@ -254,22 +258,18 @@ def _chances(site: Site, words: Words, person: CustomerRow, enrolments: Any) -> 
         program, enrolment = each.program, by_program.get(each.program.id)
         if enrolment is None:
             continue
-        facts = Customer(
-            id=person.id,
-            zone=ZoneInfo(person.zone),
-            class_=enrolment.class_,
-            attributes=person.attributes,
-            activity_on=enrolment.activity_on,
-            activity_count=enrolment.activity_count,
-            activity_total=enrolment.activity_total,
-        ).facts(site.runtime.today(person.zone))
+        facts = facts_of(person, enrolment).facts(site.runtime.today(person.zone))
         for flow in program.flows:
             if flow.message is None:
                 continue
             meant = holds(flow.audience, facts)
             why = "" if meant else words("customer.not_meant", audience=in_words(flow.audience, words))
+            milestone = isinstance(flow.on, OnMilestone)
+            barred = barred_by_flag(flags_of(enrolment), flow.purpose, milestone=milestone)
             if meant and person.opted_out_at is not None:
                 meant, why = False, words.because("opted out")
+            elif meant and barred:
+                meant, why = False, words.because(barred)
             elif meant and flow.purpose == "marketing" and person.marketing_consent_at is None:
                 meant, why = False, words.because("no marketing consent")
             chances.append(
@@ -282,6 +282,15 @@ def _chances(site: Site, words: Words, person: CustomerRow, enrolments: Any) -> 
                 )
             )
     return chances
+
+
+def _own_times(words: Words, person: CustomerRow) -> str:
+    """When the customer wants to be reached, in words; empty: any time will do (R80)."""
+    own, listed = own_times(person.windows), words("time.list")
+    days = listed.join(words(f"weekday.{day}") for day in sorted(own.days))
+    times, blocked = (listed.join(str(window) for window in windows) for windows in (own.times, own.blocked))
+    not_at = words("customer.not_at", times=blocked) if blocked else ""
+    return words("time.and_so").join(part for part in (days, times, not_at) if part)
 
 
 def _when(site: Site, words: Words, program_id: str, flow: Flow) -> str:

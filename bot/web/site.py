@@ -145,7 +145,8 @@ class Site:
         else:
             flow = next((flow for flow in program.flows if flow.id == flow_id), None)
             if flow is None or flow.message is None:
-                named = flow.task.name if flow and flow.task else {}
+                called_for = program.duty(flow_id) or flow
+                named = called_for.task.name if called_for and called_for.task else {}
                 return program.text(named, words.language) if named else words.name("flow", flow_id)
             name = flow.message.template
             if isinstance(flow.on, OnFestival):

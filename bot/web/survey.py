@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 from bot.errors import Conflict, InputError, NotFound
 from bot.journey import consents, replies
 from bot.journey.outreach import without_hint
-from bot.store import customers, views
+from bot.store import customers, follow_ups, views
 from bot.web.access import caller, public_form
 from bot.web.site import Site, site_of
 from bot.web.words import Words, words_in
@@ -143,8 +143,12 @@ def _still_open(site: Site, sheet: views.Sheet) -> bool:
 
 def _opted_out(site: Site, sheet: views.Sheet) -> bool:
     with site.runtime.db.read() as session:
-        person = customers.get(session, sheet.survey.customer_id)
-    return person is not None and person.opted_out_at is not None
+        customer = customers.get(session, sheet.survey.customer_id)
+        asked_by = follow_ups.get(session, sheet.survey.follow_up_id)
+        alone = asked_by is not None and asked_by.person_id in customers.silent_people(
+            session, sheet.survey.customer_id
+        )
+    return alone or (customer is not None and customer.opted_out_at is not None)
 
 
 def _questions(program: Program, sheet: views.Sheet, words: Words) -> tuple[Asked, list[Asked]]:

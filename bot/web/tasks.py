@@ -168,13 +168,13 @@ def record(request: Request, task_id: int, fields: Fields) -> Response:
 
 @router.post("/task/{task_id}/cancel")
 def let_go(request: Request, task_id: int, fields: Fields) -> Response:
-    """It need not be done, for a reason."""
+    """It need not be done, for a reason; that is for its superior or a manager to say."""
     runtime = site_of(request).runtime
     with runtime.db.read() as session:
         _must_be(session, task_id)
 
     def cancel(me: StaffRow) -> None:
-        tasks.cancel(runtime, task_id, words_in(fields, "reason"), me.name)
+        tasks.cancel(runtime, task_id, words_in(fields, "reason"), me.id)
 
     return _settle(request, task_id, fields, "cancel", cancel)
 

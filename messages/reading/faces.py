@@ -15,6 +15,7 @@ _KAOMOJI = re.compile(
     r"(?:[^()a-z\d一-鿿]|[wodツ益皿口艹])[^()\n]{0,10}?\)"
     r"[\\\\/~ノ╯づっ╭︵_ ̄¯*:・゚✧ノ]{0,6}(?:\( ?┻━┻)?|(?<!\w)(?P<eyes>[ಠಥ•◕눈])[_ω‿▽](?P=eyes)"
 )
+_EYES_AND_CHEEKS = frozenset("(ಠಥ•◕눈")  # no drawn face is without one of these
 _FLAT = re.compile(r"[:=]-?[/\\|]|-_+-")
 
 
@@ -61,7 +62,8 @@ def split(text: str) -> tuple[str, list[float]]:
     if "[" in text or "/" in text:
         text = _codes().sub(lambda m: _take(levels, _wechat()[re.sub(r"[\[\]/:]", "", m.group())]), text)
     if not text.isascii():
-        text = _KAOMOJI.sub(lambda m: _take(levels, _kaomoji_level(m.group())), text)
+        if not _EYES_AND_CHEEKS.isdisjoint(text):
+            text = _KAOMOJI.sub(lambda m: _take(levels, _kaomoji_level(m.group())), text)
         table, neutral = _levels(), _neutral()
         if not table.keys().isdisjoint(text) or not neutral.isdisjoint(text):
             kept = []

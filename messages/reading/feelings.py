@@ -34,7 +34,8 @@ class Felt(NamedTuple):
 
     def reasons(self) -> tuple[str, ...]:
         """The words that decided, a few of each."""
-        said = [f"complaint: {word}" for word in self.complaint[:3]] + [f"praise: {word}" for word in self.praise[:3]]
+        complaint, praise = ([*dict.fromkeys(words)][:3] for words in (self.complaint, self.praise))
+        said = [f"complaint: {word}" for word in complaint] + [f"praise: {word}" for word in praise]
         return (*said, f"wish: {self.wish}") if self.wish else tuple(said)
 
     @property
@@ -104,6 +105,7 @@ def of_chinese(text: str) -> Felt:
     if wish:
         text = _wished("zh").sub(",", text)
     text = _take_deeds("zh", text, text, praise)
+    deeds = len(praise)
     at, size, read = 0, len(text), 0
     while at < size:
         found = _word_at(text, at, words.by_first) if text[at] in words.firsts else None
@@ -114,7 +116,10 @@ def of_chinese(text: str) -> Felt:
             at += len(word) - 1
             read = at + 1 if not feeling else read
         at += 1
-    return _felt("zh", text, praise, complaint, text, wish)
+    felt = _felt("zh", text, praise, complaint, text, wish)
+    if deeds and felt.sarcastic and len(felt.complaint) == 1:
+        return Felt(tuple(praise), (), felt.wish)  # "真行啊你们，半小时全修好了": a deed and nothing blamed is no irony
+    return felt
 
 
 @cache

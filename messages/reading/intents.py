@@ -98,4 +98,7 @@ def non_answer(said: Message) -> tuple[str, str] | None:
 
 def is_empty(text: str) -> bool:
     """No word of two letters, no Chinese character: "~~", "?", "a"."""
-    return not re.search(r"[a-z]{2}|[一-鿿]", text)
+    return not _A_WORD.search(text)
+
+
+_A_WORD = re.compile(r"[a-z]{2}|[一-鿿]")

@@ -9,14 +9,34 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from typing import NamedTuple
 
+from messages.reading.firsts import any_word_of, compile_any
 from messages.reading.lexicon import load, words_of
 
 _CORES = ("satisfied", "unsatisfied", "great", "good", "average", "bad", "awful")
 _BASE = {"satisfied": 4, "unsatisfied": 2, "great": 5, "good": 4, "average": 3, "bad": 2, "awful": 1}
 SATISFIED_FAMILY = frozenset({"satisfied", "unsatisfied"})
-_MIDDLING = frozenset({"average", "mediocre", "so-so", "so so"})  # rate as a clause of their own
+_MIDDLING = frozenset(
+    {
+        "average",
+        "mediocre",
+        "so-so",
+        "so so",
+        "一般",
+        "一般般",
+        "一般化",
+        "普通",
+        "普普通通",
+        "中等",
+        "马马虎虎",
+        "凑合",
+    }
+)  # rate as a clause of their own
+_MOODS = frozenset(
+    {"thrilled", "impressed", "chuffed", "delighted", "over the moon", "overjoyed", "ecstatic", "elated"}
+)
 _MODIFIERS = frozenset(
     {"strong", "comparative", "barely", "little", "negation", "soft_negation", "hard_negation", "double_negation"}
 )
@@ -49,16 +69,22 @@ class Level(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """The level words of one language, by the unit they are cut in: characters (zh) or words (en)."""
+    """The level words of one language, by the unit they are cut in: characters (zh) or words (en).
+
+    `known`: every unit of every word; a clause with another unit is no evaluation as a whole.
+    """
 
     classes: Mapping[str, tuple[str, ...]]
+    known: frozenset[str]
     reach: Mapping[str, int]
     telling: frozenset[str]
     rating: frozenset[str]
-    refused_before: tuple[str, ...]
+    refused_before: re.Pattern[str]
     refused_after: re.Pattern[str]
     sarcastic_after: re.Pattern[str]
     earlier: re.Pattern[str]
+    another_time: re.Pattern[str]
+    in_between: re.Pattern[str]
     doubt_before: re.Pattern[str]
     no_doubt: re.Pattern[str]
     doubt_after: re.Pattern[str]
@@ -80,13 +106,16 @@ def grammar(language: str) -> Grammar:
     by_word = language != "zh"
     return Grammar(
         classes={word: tuple(names) for word, names in classes.items()},
+        known=frozenset(unit for word in classes for unit in (word.split() if by_word else word)),
         reach=_reach(classes, by_word=by_word),
         telling=_telling(classes, frozenset(_BASE), by_word=by_word),
         rating=_telling(classes, SATISFIED_FAMILY, by_word=by_word),
-        refused_before=tuple(f" {w} " if by_word else w for w in words_of(spec["no_rating_before"])),
+        refused_before=_ahead(words_of(spec["no_rating_before"]), by_word=by_word),
         refused_after=_beginning(spec["no_rating_after"]),
         sarcastic_after=_beginning(spec["sarcastic_after"]),
         earlier=_beginning(spec["earlier"]),
+        another_time=_beginning(spec["another_time"]),
+        in_between=_in_between([word for word, names in classes.items() if names[0] in _BASE], spec["in_between"]),
         doubt_before=re.compile(spec["doubt_before"]),
         no_doubt=re.compile(spec["no_doubt"]),
         doubt_after=re.compile(spec["doubt_after"]),
@@ -116,6 +145,17 @@ def _most_telling(phrase: str) -> str:
     return max(words, key=len)
 
 
+def _ahead(words: Iterable[str], *, by_word: bool) -> re.Pattern[str]:
+    """What stands ahead of a level word: in English anywhere, in Chinese at the beginning or right before the word."""
+    alternatives = "|".join(map(re.escape, words))
+    return compile_any([f" (?:{alternatives}) " if by_word else f"^(?:{alternatives})|(?:{alternatives})$"])
+
+
+def _in_between(cores: Iterable[str], phrases: str) -> re.Pattern[str]:
+    """ "neither happy nor unhappy", "between satisfied and dissatisfied": two level words that meet in the middle."""
+    return re.compile(phrases.replace("{core}", any_word_of(cores)))
+
+
 def _beginning(words: str) -> re.Pattern[str]:
     return re.compile(r"\s*(?:" + "|".join(words_of(words)) + r")(?![a-z])")
 
@@ -128,22 +168,27 @@ class _Piece(NamedTuple):
 
 
 def _units(clause: str, how: Grammar) -> Sequence[str]:
-    """The words of an English clause, the characters of a Chinese one."""
-    return _TOKEN.findall(clause) if how.by_word else clause
+    """The words of an English clause (top-notch is two, so-so one), the characters of a Chinese one."""
+    if not how.by_word:
+        return clause
+    words = _TOKEN.findall(clause)
+    if "-" not in clause:
+        return words
+    return [part for word in words for part in ((word,) if word in how.known else word.split("-")) if part]
 
 
-def _cut(text: str, how: Grammar) -> Iterator[_Piece]:
+def _cut(clause: str, units: Sequence[str], how: Grammar) -> Iterator[_Piece]:
     """Cut a clause into the longest pieces the grammar knows; what it does not know has no classes."""
-    return _cut_words(text, how) if how.by_word else _cut_signs(text, how)
+    return _cut_words(clause, units, how) if how.by_word else _cut_signs(clause, how)
 
 
-def _cut_signs(text: str, how: Grammar) -> Iterator[_Piece]:
-    at, size = 0, len(text)
+def _cut_signs(clause: str, how: Grammar) -> Iterator[_Piece]:
+    at, size = 0, len(clause)
     classes, reach = how.classes, how.reach
     while at < size:
-        piece = text[at]
-        for length in range(min(reach.get(piece, 0), size - at), 0, -1):
-            piece = text[at : at + length]
+        piece = clause[at]
+        for length in range(reach.get(piece, 0), 0, -1):
+            piece = clause[at : at + length]
             if piece in classes:
                 break
         end = at + len(piece)
@@ -151,58 +196,81 @@ def _cut_signs(text: str, how: Grammar) -> Iterator[_Piece]:
         at = end
 
 
-def _cut_words(text: str, how: Grammar) -> Iterator[_Piece]:
-    tokens = list(_TOKEN.finditer(text))
-    words = [token.group() for token in tokens]
-    at, classes, reach = 0, how.classes, how.reach
+def _cut_words(clause: str, words: Sequence[str], how: Grammar) -> Iterator[_Piece]:
+    at, end, classes, reach = 0, 0, how.classes, how.reach
     while at < len(words):
         piece, length = words[at], 1
         for length in range(min(reach.get(piece, 1), len(words) - at), 0, -1):
             piece = " ".join(words[at : at + length])
             if piece in classes:
                 break
-        yield _Piece(piece, classes.get(piece, ()), tokens[at].start(), tokens[at + length - 1].end())
+        start = end = clause.index(words[at], end)
+        for word in words[at : at + length]:
+            end = clause.index(word, end) + len(word)
+        yield _Piece(piece, classes.get(piece, ()), start, end)
         at += length
 
 
-def find(clauses: tuple[str, ...], language: str) -> Level | None:
-    """The level a reply gives in words, or None. The last one counts: "之前不满意，现在满意了"."""
+def find(clauses: tuple[str, ...], language: str, *, whole_only: bool = False) -> Level | None:
+    """The level a reply gives in words, or None. The last one counts: "之前不满意，现在满意了".
+
+    `whole_only`: only a reply that says nothing else has one, which is known sooner.
+    """
     how = grammar(language)
     units = [_units(clause, how) for clause in clauses]
     if all(how.telling.isdisjoint(unit) for unit in units):
         return None
+    if how.by_word and any("neither" in unit or "between" in unit for unit in units):
+        clauses = tuple(how.in_between.sub("middle of the road", clause) for clause in clauses)
+        units = [_units(clause, how) for clause in clauses]
     found: list[Level] = []
     only_evaluation = True
-    first = 1 if len(clauses) > 1 and how.earlier.search(clauses[0]) else 0
+    first = 1 if _tells_of_another_time(clauses, units, how) else 0
     several = len(clauses) - first > 1
     for clause, unit in zip(clauses[first:], units[first:], strict=True):
         if found and found[-1].level > 3 and how.denial.match(clause):
             found[-1] = found[-1]._replace(sure=False)
             continue
-        if len(clause) > how.short and not _FAMILY.search(clause):
-            only_evaluation = False
-            continue
-        if how.telling.isdisjoint(unit):
-            only_evaluation = only_evaluation and several and _is_filler(_cut(clause, how))
-            continue
-        pieces = _all_known(clause, how) if how.rating.isdisjoint(unit) else list(_cut(clause, how))
-        whole = _read_whole(pieces, how, clause)
-        if whole is not None:
-            found.append(whole)
-            continue
-        if pieces and _is_filler(pieces):
-            continue
-        only_evaluation = False
-        inside = _read_inside(pieces, how, clause)
-        if inside is not None:
-            found.append(inside)
+        level, nothing_else = _read_clause(clause, unit, how, several=several)
+        if level is not None:
+            found.append(level)
+        only_evaluation = only_evaluation and nothing_else
+        if whole_only and not only_evaluation:
+            return None
     return _decide(found, only_evaluation)
 
 
-def _all_known(clause: str, how: Grammar) -> list[_Piece]:
+def _tells_of_another_time(clauses: tuple[str, ...], units: Sequence[Sequence[str]], how: Grammar) -> bool:
+    """Does the first clause only tell how it used to be? "was unhappy last year, this time satisfied"."""
+    if len(clauses) < 2:
+        return False
+    if how.earlier.search(clauses[0]):
+        return True
+    later = any(not how.telling.isdisjoint(unit) for unit in units[1:])
+    return later and how.another_time.search(clauses[0]) is not None
+
+
+def _read_clause(clause: str, units: Sequence[str], how: Grammar, *, several: bool) -> tuple[Level | None, bool]:
+    """The level of one clause, and whether the clause says nothing else; beside others it may be mere filler."""
+    if len(clause) > how.short and not _FAMILY.search(clause):
+        return None, False
+    if how.telling.isdisjoint(units):
+        return None, several and _is_filler(_cut(clause, units, how))
+    pieces = _all_known(clause, units, how) if how.rating.isdisjoint(units) else list(_cut(clause, units, how))
+    whole = _read_whole(pieces, how, clause)
+    if whole is not None:
+        return whole, True
+    if pieces and _is_filler(pieces):
+        return None, True
+    return _read_inside(pieces, how, clause), False
+
+
+def _all_known(clause: str, units: Sequence[str], how: Grammar) -> list[_Piece]:
     """The pieces of a clause when the grammar knows them all; none as soon as it does not: no evaluation is whole."""
+    if not how.known.issuperset(units):
+        return []
     pieces = []
-    for piece in _cut(clause, how):
+    for piece in _cut(clause, units, how):
         if not piece.classes:
             return []
         pieces.append(piece)
@@ -213,22 +281,30 @@ def _decide(found: list[Level], only_evaluation: bool) -> Level | None:
     if not found:
         return None
     if only_evaluation:
-        best = found[-1] if len(found) == 1 else _agreed(found)
-        return best._replace(whole=True)
+        best = _agreed(found)
+        return best if best.whole else best._replace(whole=True)
     family = [level for level in found if level.rates]
     if not family:
         return Level(found[-1].level, found[-1].words, found[-1].family, False)
     best = _agreed(family)
-    return best._replace(whole=False)
+    return best._replace(whole=False) if best.whole else best
 
 
 def _agreed(found: list[Level]) -> Level:
-    """Several evaluations: the last when they agree, the worse with a doubt when they do not."""
+    """Of several evaluations the last when they agree, the worse with a doubt when they do not."""
+    if len(found) == 1:
+        return found[0]
+    overall = [level for level in found if level.words.startswith(OVERALL)]
+    if overall:
+        return overall[-1]
     levels = [level.level for level in found]
     if min(levels) < 3 <= max(levels):
         worst = min(found, key=lambda level: level.level)
         return worst._replace(sure=False)
     return found[-1]
+
+
+OVERALL = ("总体", "整体", "总的", "大体", "综合")  # "总体满意，个别环节不满意" rates what it calls the whole
 
 
 def _is_filler(pieces: Iterable[_Piece]) -> bool:
@@ -276,10 +352,10 @@ def _read_inside(pieces: list[_Piece], how: Grammar, clause: str) -> Level | Non
 def _compose(pieces: list[_Piece], at: int, how: Grammar, clause: str, *, whole: bool) -> Level | None:
     core = pieces[at]
     family = _core(core) or "average"
-    before, after = clause[: core.start], clause[core.end :]
+    after = clause[core.end :]
     if how.sarcastic_after.match(after):
         return Level(1, core.text + after, family, whole)
-    if how.refused_after.match(after) or _refused_before(before, how):
+    if how.refused_after.match(after):
         return None
     level, first = float(_BASE[family]), at
     negated = False
@@ -287,23 +363,23 @@ def _compose(pieces: list[_Piece], at: int, how: Grammar, clause: str, *, whole:
         kinds = pieces[i].classes
         if not kinds or (_core(pieces[i]) and not _modifies(kinds)):
             break
-        moved = _apply(kinds, level, family, negated)
+        moved = _apply(kinds, level, "satisfied" if core.text in _MOODS else family, negated)
         if moved is None:
             if "filler" in kinds or (whole and "before" in kinds):
                 continue
             break
         level, first = moved, i
         negated = negated or bool(_NEGATIONS & set(kinds)) or "double_negation" in kinds
-    if any("stronger_after" in piece.classes for piece in pieces[at + 1 :]):
+    before = clause[: pieces[first].start]
+    if _refused_before(before if how.by_word else clause[: core.start], how):
+        return None
+    follow = list(takewhile(lambda piece: not _AFTER.isdisjoint(piece.classes), pieces[at + 1 :]))
+    if any("stronger_after" in piece.classes for piece in follow):
         level = 5.0 if level > 3 else 1.0 if level < 3 else level
-    if (
-        level == 2
-        and (negated or family == "unsatisfied")
-        and any("emphasis" in piece.classes for piece in pieces[at + 1 :])
-    ):
+    if level == 2 and (negated or family == "unsatisfied") and any("emphasis" in piece.classes for piece in follow):
         level = 1.0
     words = clause[pieces[first].start : core.end]
-    sure = level <= 3 or not _is_doubtful(clause[: pieces[first].start], after, how)
+    sure = level <= 3 or not _is_doubtful(before, after, how)
     return Level(level, words, family, whole, sure, core.text)
 
 
@@ -328,7 +404,9 @@ def _is_about_us(pieces: list[_Piece], at: int, clause: str) -> bool:
 
 def _is_about_oneself(pieces: list[_Piece], at: int) -> bool:
     """ "I am ok", "I feel poor": how the customer is, not how the service was."""
-    return bool(_core(pieces[at]) in {"good", "average", "bad"} and _ONESELF & {piece.text for piece in pieces[:at]})
+    if _core(pieces[at]) not in {"good", "average", "bad"} or pieces[at].text.count(" ") > 1:
+        return False
+    return not _ONESELF.isdisjoint(piece.text for piece in pieces[:at])
 
 
 _ONESELF = frozenset({"i am", "im", "i was", "i feel", "i felt", "we are", "we were", "i"})
@@ -343,11 +421,9 @@ def _refused_before(before: str, how: Grammar) -> bool:
     if not before:
         return False
     if how.by_word:
-        padded = f" {before.strip()} "
-        return any(word in padded for word in how.refused_before)
-    if before.startswith(how.refused_before):
-        return True
-    return before.endswith(how.refused_before) and not _TOWARDS.search(before)
+        return how.refused_before.search(f" {before.strip()} ") is not None
+    found = how.refused_before.search(before)
+    return found is not None and (found.start() == 0 or not _TOWARDS.search(before))
 
 
 _TOWARDS = re.compile(r"对[^,。!?]{0,6}$")  # "对你们不满意" rates, "你们满意" does not

@@ -17,6 +17,8 @@ from messages.reading.firsts import compile_any
 
 Words = Mapping[str, Any]
 
+_NOT_INSIDE_A_WORD = "(?!(?<=[a-z])[a-z])"
+
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -55,8 +57,8 @@ def _alternatives(words: str) -> str:
 
 
 def expand(phrase: str, lists: Mapping[str, str]) -> str:
-    """Put the words of a list in the place of its {name}; a regular expression's own {2,3} stays."""
-    return re.sub(r"\{([a-z_]+)\}", lambda m: _alternatives(lists[m.group(1)]), phrase)
+    """Put the words of a list in the place of its {name}, lists in lists too; a regular expression's {2,3} stays."""
+    return re.sub(r"\{([a-z_]+)\}", lambda m: _alternatives(expand(lists[m.group(1)], lists)), phrase)
 
 
 def compile_rule(language: str, name: str, spec: Mapping[str, Any]) -> Rule:
@@ -80,7 +82,7 @@ def _compile(phrases: list[str], lists: Mapping[str, str], language: str) -> re.
     bodies = [expand(phrase, lists) for phrase in phrases]
     if language == "zh":
         return compile_any(bodies)
-    return re.compile(rf"(?:(?<![a-z])|(?![a-z]))(?:{'|'.join(bodies)})(?![a-z])")
+    return compile_any(bodies, before=_NOT_INSIDE_A_WORD, after="(?![a-z])")
 
 
 @cache

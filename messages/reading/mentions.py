@@ -10,9 +10,11 @@ from functools import cache
 from itertools import islice
 from typing import NamedTuple
 
+from messages.reading.firsts import any_word_of, compile_any
 from messages.reading.lexicon import load, words_of
 from messages.reading.numerals import HAN, worth
 
+_JUST_BEFORE = 20  # characters that may turn a number's sign
 SAYS_SO, STANDS_ALONE, TRAILS = 3, 2, 1
 MOST_NUMBERS = 16
 
@@ -28,15 +30,24 @@ class Mention(NamedTuple):
     refused: bool = False
 
 
-_NUMBER = re.compile(
-    r"(?P<arabic>(?<![\d/a-z<])(?<![^.]\.)(?<!^\.)(?<!\d[,:])(?:-(?=\d{1,3}(?!\d)))?\d{1,3}(?:\.(?:\d|25|50|75|00))?(?!\d|[.,/]\d|:\d|(?!ish|fen)[a-z]))"
-    rf"|(?P<han>[{HAN}]{{1,4}}(?:点[一二三四五六七八九](?!钟))?)"
-    r"|\b(?P<word>zero|one|two|three|four|five|six|seven|eight|nine|ten|tens|fives|fours)\b"
+_ONE = "one" + "".join(  # no one, the good one: who or what, not how many
+    f"(?<!{word} one)"
+    for word in (
+        *("no", "any", "some", "every", "this", "that", "the", "which", "other", "another", "last", "next", "only"),
+        *("good", "nice", "great", "bad", "big", "right", "wrong", "old", "new"),
+    )
+)
+_NUMBER = compile_any(
+    [
+        r"(?P<arabic>(?<![\d/a-z<])(?<![^.]\.)(?<!^\.)(?<!\d[,:])(?:-(?=\d{1,3}(?!\d)))?\d{1,3}(?:\.(?:\d|25|50|75|00))?(?!\d|[.,/]\d|:\d|(?!ish|fen)[a-z]))",
+        rf"(?P<han>[{HAN}]{{1,4}}(?:点[一二三四五六七八九](?!钟))?)",
+        rf"\b(?P<word>zero|{_ONE}|two|three|four|five|six|seven|eight|nine|ten|tens|fives|fours)\b",
+    ]
 )
 _HALF = re.compile(r" (?:and|n|&) a half| 1/2|又?半|点半分")
 _FEW = re.compile(r"\b(?:only|just)$")
+_ONE_TO_GIVE = ("给个", "打个", "来个", "评个", "选个", "们个")
 _FROM_ME = re.compile(r" from (?:me|us|(?:my|our) (?:side|end|family|team))\b")
-_PLACE = re.compile(r"第 ?$|低于 ?$")
 _VERY = re.compile(r"分[^,.。!?;、\s吧啊哦呀啦了~]")
 _REASON = re.compile(r" (?:from|for|because|as|but|and|overall|thanks|coz|since|though|so|with|just)\b")
 _CLAUSE = re.compile(r"[,.。!;?，、\n>→]")
@@ -48,7 +59,7 @@ _PLURAL = re.compile(r"[a-z]{2,}(?<!s)s(?![a-z])")
 @cache
 def _pattern(name: str) -> re.Pattern[str]:
     """A pattern of words/numbers.yaml."""
-    return re.compile(load("numbers")[name])
+    return compile_any([load("numbers")[name]])
 
 
 def list_of(language: str, name: str) -> tuple[str, ...]:
@@ -83,14 +94,10 @@ def _ends_with(name: str, text: str) -> bool:
 @cache
 def _counts() -> re.Pattern[str]:
     """What follows a number that is no rating: units, times, ordinals."""
-    han, latin = _any_of(list_of("zh", "not_scores_after")), _any_of(list_of("en", "not_scores_after"))
-    other, apart = _any_of(list_of("zh", "no_unit")), _any_of(list_of("zh", "no_unit_apart"))
+    han, latin = any_word_of(list_of("zh", "not_scores_after")), any_word_of(list_of("en", "not_scores_after"))
+    other, apart = any_word_of(list_of("zh", "no_unit")), any_word_of(list_of("zh", "no_unit_apart"))
     units = rf"(?: (?!{apart}))?(?!{other})(?:{han})"
     return re.compile(rf"{units}|[ -]?(?:{latin})(?![a-z])|[:.]\d|[\"'°+]|的(?=[一-鿿]{{2}})(?!样子)|[ -]?\d|x\d")
-
-
-def _any_of(words: tuple[str, ...]) -> str:
-    return "|".join(re.escape(word) for word in sorted(words, key=len, reverse=True))
 
 
 def find(text: str) -> list[Mention]:
@@ -107,13 +114,13 @@ def _mention(text: str, match: re.Match[str]) -> Mention | None:
         return None
     start, end = match.span()
     before, after = text[:start], text[end:]
-    if _pattern("below").search(before):
+    if before and _pattern("below").search(before[-_JUST_BEFORE:]):
         value = -value
     unit = _pattern("unit").match(after)
     if unit and match["han"] in {"十", "十二"} and _VERY.match(after):
         return None
     if unit:
-        if _PLACE.search(before):
+        if before and _pattern("other_points").search(before[-_JUST_BEFORE:]):
             return None
         end += unit.end()
         refused = is_refused(before, text[end:])
@@ -139,7 +146,7 @@ def _strength(text: str, start: int, end: int, match: re.Match[str]) -> int:
     if is_counted(text, start, end):
         return 0
     head, tail = before.rstrip(), after.lstrip()
-    gives = _gives(head) and (not match["han"] or is_courtesy(head))
+    gives = _gives(head) and (not match["han"] or head.endswith(_ONE_TO_GIVE) or is_courtesy(head))
     ends = ends or after[:1] in _CLAUSE_END or tail[:1] in _CLAUSE_END
     ends = ends or (gives and bool(match["arabic"]) and is_courtesy(_CLAUSE.split(after, maxsplit=1)[0]))
     if gives and ((ends and (head != before or not _ends_in_latin(head))) or _REASON.match(after)):
@@ -149,7 +156,7 @@ def _strength(text: str, start: int, end: int, match: re.Match[str]) -> int:
     if is_courtesy(head):
         if _FEW.search(head) and tail[:1].isalpha():
             return 0
-        leads = not match["han"] and _is_talk(tail)
+        leads = not match["han"] and match["word"] != "one" and _is_talk(tail)
         return (TRAILS if match["word"] else STANDS_ALONE) if leads else 0
     return TRAILS if match["arabic"] and before[-1:] == " " and not tail.strip(" .。!~") else 0
 
@@ -164,7 +171,13 @@ def _gives(head: str) -> bool:
 
 def is_refused(before: str, after: str = "") -> bool:
     """Is the number between these one that the customer does not give, or gave another time?"""
-    if _pattern("earlier").match(after) or _pattern("denied_after").match(after) or _is_conditional(before, after):
+    if after and (_pattern("earlier").match(after) or _pattern("denied_after").match(after)):
+        return True
+    return bool(before) and _is_refused_before(before, after)
+
+
+def _is_refused_before(before: str, after: str) -> bool:
+    if _is_conditional(before, after):
         return True
     clause = _CLAUSE.split(before.rstrip())[-1]
     if _pattern("another_time").match(clause) and not _pattern("corrects").search(clause + after):
@@ -196,7 +209,7 @@ def _not_counting() -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
 
 def _is_talk(tail: str) -> bool:
     """Is what follows a comment ("a bit slow"), and not what the number counts ("techs came")?"""
-    words = re.match(r"([a-z]+)(?: ([a-z]+))?", tail)
+    words = _TWO_WORDS.match(tail)
     if not words:
         return not tail[:1].isdigit()
     not_plural, counted, no_noun_follows = _not_counting()
@@ -207,10 +220,16 @@ def _is_talk(tail: str) -> bool:
     return not any(word and _PLURAL.fullmatch(word) and word not in not_plural for word in nouns)
 
 
+_TWO_WORDS = re.compile(r"([a-z]+)(?: ([a-z]+))?")
+
+
 @cache
-def _courtesies() -> tuple[frozenset[str], re.Pattern[str]]:
-    han = _any_of(list_of("zh", "alone_talk"))
-    return frozenset(list_of("en", "alone_talk")), re.compile(rf"(?:{han}|[\W_])+")
+def _courtesies() -> tuple[frozenset[str], Mapping[str, tuple[str, ...]]]:
+    """Words of politeness: the English ones, and the Chinese ones by their first character."""
+    by_first: dict[str, tuple[str, ...]] = {}
+    for word in list_of("zh", "alone_talk"):
+        by_first[word[0]] = (*by_first.get(word[0], ()), word)
+    return frozenset(list_of("en", "alone_talk")), by_first
 
 
 def is_courtesy(rest: str) -> bool:
@@ -218,10 +237,23 @@ def is_courtesy(rest: str) -> bool:
     if not rest or not rest.strip(" .,!。，~"):
         return True
     latin, han = _courtesies()
-    if rest.isascii():
-        return not _DIGIT.search(rest) and all(word in latin for word in _LATIN_WORD.findall(rest))
-    left = _LATIN_WORD.sub(lambda match: "" if match.group() in latin else "0", rest).strip()
-    return not left or (not _DIGIT.search(left) and bool(han.fullmatch(left)))
+    if _DIGIT.search(rest) or not latin.issuperset(_LATIN_WORD.findall(rest)):
+        return False
+    return rest.isascii() or _is_made_of(_LATIN_WORD.sub("", rest), han)
+
+
+def _is_made_of(text: str, words: Mapping[str, tuple[str, ...]]) -> bool:
+    """Can a text be cut into these words and signs? A pattern tries all cuts of 谢谢谢谢: 6 seconds for 60 signs."""
+    furthest, cuts = 0, {0}
+    for at, sign in enumerate(text):
+        if at > furthest:
+            return False
+        if at in cuts:
+            cuts.update(at + len(word) for word in words.get(sign, ()) if text.startswith(word, at))
+            if not sign.isalnum():
+                cuts.add(at + 1)
+            furthest = max(cuts)
+    return len(text) in cuts
 
 
 _DIGIT = re.compile(r"\d")

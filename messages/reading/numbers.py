@@ -11,6 +11,7 @@ from functools import cache
 from typing import NamedTuple
 
 from messages.reading import mentions, scales
+from messages.reading.firsts import compile_any
 from messages.reading.lexicon import load
 from messages.reading.mentions import SAYS_SO, STANDS_ALONE, TRAILS
 from messages.reading.numerals import HAN, worth
@@ -28,20 +29,29 @@ class Given(NamedTuple):
 
 
 _HAS_NUMBER = re.compile(
-    r"[\d⭐★*💯]|满分|满星|负分|顶格|最[高低]分|半颗?星|百分"
+    r"[\d⭐★*💯]|满分|满星|负分|顶格|最[高低]分|半颗?星|百分|[零光]蛋|[颗个粒]半"
     r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|zero|tens|fives|fours|hundred)\b|star|marks|score|points|perfect"
-    rf"|[{HAN}].{{0,3}}[分星]|(?:给|打|评|选|答|复|改).{{0,4}}[{HAN}]|^.{{0,3}}[{HAN}]+.{{0,4}}$"
+    rf"|[{HAN}].{{0,3}}[分星心]|[{HAN}]到[{HAN}]|(?:给|打|评|选|答|复|改).{{0,4}}[{HAN}]|^.{{0,3}}[{HAN}]+.{{0,4}}$"
 )
 _LONG, _HEAD, _TAIL = 240, 140, 80  # who writes at length rates at the beginning or at the end
 _STARS = re.compile(r"(?:[⭐★] ?)+(?P<half>[½]|半|\.5)?")
+_STARS_COUNTED = re.compile(rf"[\d{HAN}] ?颗?$")
 _ASTERISKS = re.compile(r"\*{2,5}(?P<half>)")
 _REPEATED = re.compile(r"^(\d{1,2})(?:[ ,，.!。]+\1)+(?=[ .!。~]*$|[ ]?[,!。~] ?[^\W\d])")
 _ENUMERATION = re.compile(r"1[.、)]\s*[^\d\s].+2[.、)]\s*[^\d\s]")
+_WENT_SHORT = re.compile(  # "paid for 3 got 2"
+    r"\b(?:ordered|paid for|booked|bought|asked for|needed) [^,.]{0,20}?\d+\b"
+    r"[^\d]{0,30}\b(?:got|came|received|arrived|sent)\b"
+)
 _BARE = re.compile(r"(\d{1,3}(?:\.\d)?) ?分?[。.!~]*")
+_SPOKEN_POINT = re.compile(r"(?P<before>\D{0,6})(?P<whole>\d{1,2})点(?P<part>[1-9])分?(?P<after>\D{0,6})")  # 9点5吧
 _PERCENT = re.compile(r"%|per ?cent")
 _STARRED = re.compile(r"星|⭐|★|star")
 _WORDS = re.compile(r"[a-z]+")
 _DIGITS = re.compile(r"\d+")
+
+
+_IN_ENGLISH = r"(?:\d{1,3}(?:\.\d)?|one|two|three|four|five|six|seven|eight|nine|ten)"
 
 
 @cache
@@ -49,8 +59,8 @@ def patterns(name: str) -> tuple[re.Pattern[str], ...]:
     """The patterns of words/numbers.yaml under a name."""
     spec = load("numbers")
     lines = [spec[name]] if isinstance(spec[name], str) else spec[name]
-    fill = {"{han}": f"[{HAN}]{{1,3}}", "{giving}": spec["giving"]}
-    return tuple(re.compile(_filled(line, fill)) for line in lines)
+    fill = {"{han}": f"[{HAN}]{{1,3}}", "{giving}": spec["giving"], "{number}": _IN_ENGLISH}
+    return tuple(compile_any([_filled(line, fill)]) for line in lines)
 
 
 def _filled(line: str, fill: dict[str, str]) -> str:
@@ -68,11 +78,17 @@ def find(text: str, question: Question) -> Given | None:
     bare = _BARE.fullmatch(text)
     if bare and scales.is_on(question.scale, float(bare[1])):
         return Given(scales.tidy(float(bare[1])), text, alone=True)
+    spoken = _SPOKEN_POINT.fullmatch(text) if "点" in text else None
+    if spoken and mentions.is_courtesy(spoken["before"]) and mentions.is_courtesy(spoken["after"]):
+        return _given(float(f"{spoken['whole']}.{spoken['part']}"), question, text)
     if any(pattern.fullmatch(text) for pattern in patterns("echo")):
         return Given(None, text, off_scale=True)
     if _ENUMERATION.search(text):
         return None
-    for read in (_overall, _taken_off, _fraction, _idiom, _stars, _range, _plain):
+    several = len(_NUMERAL.findall(text)) > 1
+    if several and _WENT_SHORT.search(text):
+        return None
+    for read in _OF_SEVERAL if several else _OF_ONE:
         given = read(text, question)
         if given is not None:
             return given
@@ -111,15 +127,39 @@ def _taken_off(text: str, question: Question) -> Given | None:
     if not found:
         return None
     rest = text[: found.start()] + text[found.end() :]
-    from_top = patterns("top")[0].search(rest)
+    named = patterns("taken_from")[0].fullmatch(text[: found.start()])
+    from_top = patterns("top")[0].search(rest) or (named and worth(named["top"]) == _top(question))
     if not from_top and not patterns("take_off_alone")[0].fullmatch(rest):
         return None
-    taken = 1.0 if found["latin"] == "a" else worth(found["han"] or found["latin"])
+    how_many = found["han"] or found["latin"]
+    taken = _TAKEN.get(how_many) or worth(how_many)
     return None if taken is None else _given(_top(question) - taken, question, found.group())
 
 
+_TAKEN = {"a": 1.0, "半": 0.5}
+
+
+def _settled(text: str, question: Question) -> Given | None:
+    """Of two numbers the one that the customer settles on: "more like a 3 than a 4", "3 sorry finger slipped 4"."""
+    for pattern in patterns("settled"):
+        found = pattern.search(text)
+        value = worth(found["value"]) if found else None
+        if found and value is not None and scales.is_on(question.scale, value):
+            return _given(value, question, text[found.start("value") : found.end()])
+    return None
+
+
+def _less(text: str, question: Question) -> Given | None:
+    """ "would be a 5 but minus 1"."""
+    found = patterns("less")[0].search(text)
+    whole, off = (worth(found["whole"]), worth(found["off"])) if found else (None, None)
+    if found is None or whole is None:
+        return None
+    left = whole - (0.5 if off is None else off)
+    return _given(left, question, found.group()) if scales.is_on(question.scale, left) else None
+
+
 _FRACTION_CUE = re.compile(r"/| of |outta|满分|总分|[分星][里中之]|制|分.{0,6}[给打]")
-_RANGE_CUE = re.compile(r"[-~到至、或/]|还是| (?:to|or|maybe|and) |[一二三四五六七八九]{2}十?[分星]")
 
 
 def _fraction(text: str, question: Question) -> Given | None:
@@ -174,9 +214,9 @@ def _tops(text: str) -> Iterator[str]:
 
 def _stars(text: str, question: Question) -> Given | None:
     found = _STARS.search(text) or _ASTERISKS.fullmatch(text)
-    if not found or re.search(rf"[\d{HAN}] ?颗?$", text[: found.start()]):
+    if not found or _STARS_COUNTED.search(text[: found.start()]):
         return None
-    if len(found.group()) <= 2 and re.search(r"\d", text):
+    if len(found.group()) <= 2 and _DIGITS.search(text):
         return None
     count = sum(found.group().count(star) for star in "⭐★*") + bool(found["half"]) / 2
     if _top(question) > 5 >= count:
@@ -239,6 +279,11 @@ def _plain(text: str, question: Question) -> Given | None:
     if _top(question) > 5 >= chosen.value and _STARRED.search(chosen.words):
         return Given(scales.of_fraction(question.scale, chosen.value, 5), chosen.words.strip())
     return _given(chosen.value, question, chosen.words, sure=best > TRAILS and (agreed or corrected))
+
+
+_OF_SEVERAL = (_overall, _settled, _less, _taken_off, _fraction, _idiom, _stars, _range, _plain)
+_OF_ONE = (_taken_off, _idiom, _stars, _plain)  # a range, a fraction, an overall number: each needs a second one
+_NUMERAL = compile_any([r"\d+", f"[{HAN}]", "zero|one|two|three|four|five|six|seven|eight|nine|ten|hundred"])
 
 
 def _says_sorry(text: str) -> bool:

@@ -5,7 +5,8 @@ from functools import cache
 from messages.reading.lexicon import load, words_of
 
 _DIGITS = {"零": 0, "一": 1, "二": 2, "两": 2, "三": 3, "四": 4, "五": 5, "六": 6, "七": 7, "八": 8, "九": 9}
-HAN = "零一二两三四五六七八九十百"
+_FORMAL = str.maketrans("壹贰叁肆伍陆柒捌玖拾", "一二三四五六七八九十")  # as on a cheque
+HAN = "零一二两三四五六七八九十百壹贰叁肆伍陆柒捌玖拾"
 
 
 def worth(text: str) -> float | None:
@@ -27,15 +28,15 @@ def _english() -> dict[str, int]:
 
 def _han(text: str) -> float | None:
     """八十五 -> 85, 两 -> 2, 三点五 -> 3.5; 七八 is None, for it is a range."""
-    whole, _, part = text.partition("点")
+    whole, _, part = text.translate(_FORMAL).partition("点")
     if part:
         head = _han(whole)
         return None if head is None or part not in _DIGITS else head + _DIGITS[part] / 10
-    if text in {"百", "一百"}:
+    if whole in {"百", "一百"}:
         return 100.0
-    tens, ten, ones = text.partition("十")
+    tens, ten, ones = whole.partition("十")
     if not ten:
-        return float(_DIGITS[text]) if text in _DIGITS else None
+        return float(_DIGITS[whole]) if whole in _DIGITS else None
     if len(tens) > 1 or len(ones) > 1 or any(sign not in _DIGITS for sign in tens + ones):
         return None
     return float((_DIGITS[tens] if tens else 1) * 10 + (_DIGITS[ones] if ones else 0))

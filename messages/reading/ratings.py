@@ -65,7 +65,7 @@ def _one(said: Message, question: Question) -> Rating:
     given = numbers.find(said.latin, question)
     if given is not None and given.alone:
         return Rating(given.score, confidence=0.99, because=f"number {given.words}", words=given.words, whole=True)
-    if given is not None and given.off_scale:
+    if given is not None and given.off_scale and not _says_how_much(said):
         return Rating(off_scale=True, because=f"{given.words} is not on the scale {question.scale}")
     level = level_of(said)
     if given is not None and given.score is not None:
@@ -94,8 +94,8 @@ def _adds_nothing(said: Message, words: str) -> bool:
     rest = (said.han or said.latin).replace(words, ",", 1)
     if mentions.is_courtesy(rest):
         return True
-    level = levels.find(clauses_of(rest), "zh" if said.han else "en")
-    return level is not None and level.whole and " " not in level.core
+    level = levels.find(clauses_of(rest), "zh" if said.han else "en", whole_only=True)
+    return level is not None and " " not in level.core
 
 
 def _beside_faces(level: levels.Level, said: Message) -> levels.Level:
@@ -140,6 +140,8 @@ def level_of(said: Message) -> levels.Level | None:
     """The level word of a reply; an "ok" that only acknowledges is none."""
     clauses = clauses_of(said.wordless)
     found = levels.find(clauses, "zh") if said.han else None
+    if found is None and said.han and " " in said.text:
+        found = _headed(said)
     if found is None and said.words:
         found = levels.find(clauses, "en")
     if found is None and not said.han and levels.knows(said.latin, "zh"):
@@ -147,6 +149,22 @@ def level_of(said: Message) -> levels.Level | None:
     if found is not None and found.whole and _only_acknowledges(said, found):
         return None
     return found
+
+
+def _says_how_much(said: Message) -> bool:
+    """ "一百个满意": the number belongs to the level word."""
+    level = level_of(said) if said.han else None
+    return level is not None and level.whole
+
+
+def _headed(said: Message) -> levels.Level | None:
+    """ "一般 等位太久": what stands before the first blank is a clause of its own when it rates."""
+    head = said.text.split(" ", 1)[0]
+    found = levels.find((head,), "zh", whole_only=True) if len(head) <= _LONGEST_HEAD else None
+    return found._replace(whole=False) if found is not None and found.rates else None
+
+
+_LONGEST_HEAD = 6
 
 
 def _only_acknowledges(said: Message, level: levels.Level) -> bool:

@@ -6,12 +6,15 @@ call me, wrong person, help, score, comment, unclear. Nothing here raises on any
 """
 
 import re
+from functools import cache
 from typing import NamedTuple
 
 from messages.keywords import bare_of_folded, command_of_bare
-from messages.reading import alerts, faces, feelings, intents, mentions, numbers, ratings, scales
+from messages.reading import alerts, faces, feelings, intents, levels, mentions, numbers, ratings, scales
 from messages.reading.feelings import NOTHING_FELT, Felt
+from messages.reading.firsts import compile_any
 from messages.reading.intents import NOTHING_WANTED, Wants
+from messages.reading.lexicon import load
 from messages.reading.normalise import Message, clauses_of, message
 from messages.reading.ratings import NO_RATING, Rating
 from messages.reading.sentiment import Feeling, feeling_of
@@ -100,7 +103,7 @@ def _decide(
     said: Message, question: Question, rating: Rating, wants: Wants, felt: Felt, feeling: Feeling | None
 ) -> _Decision:
     if wants.intent is not None:
-        return _wanted(wants, rating, felt)
+        return _wanted(said, wants, rating, felt)
     if rating.is_given and not (felt.sarcastic and rating.level is not None and rating.level > 3):
         return _scored(said, question, rating, felt)
     if question.scale is Scale.TEXT:
@@ -110,11 +113,12 @@ def _decide(
     return _answers_nothing(said) or _commented(said, felt, feeling)
 
 
-def _wanted(wants: Wants, rating: Rating, felt: Felt) -> _Decision:
+def _wanted(said: Message, wants: Wants, rating: Rating, felt: Felt) -> _Decision:
     """Opt-out, callback, wrong person, help; the score said in the same message is kept."""
     intent = wants.intent or Intent.UNCLEAR
-    keeps = rating.is_given and wants.rule != "how_to_answer"
-    categories = _beyond(rating, felt) if keeps else _beside(wants, felt)
+    by_word = rating.level is not None and intent is Intent.WRONG_PERSON  # "不是你们客户，满意什么呀"
+    keeps = rating.is_given and wants.rule != "how_to_answer" and not by_word
+    categories = _beyond(rating, felt) if keeps else _beside(said, wants, felt)
     if intent is Intent.CALLBACK:
         categories = tuple(category for category in categories if category is not Category.PRAISE)
     return _Decision(
@@ -128,13 +132,19 @@ def _wanted(wants: Wants, rating: Rating, felt: Felt) -> _Decision:
     )
 
 
-def _beside(wants: Wants, felt: Felt) -> tuple[Category, ...]:
+def _beside(said: Message, wants: Wants, felt: Felt) -> tuple[Category, ...]:
     """What is said beside a refusal or a wish to be called; an emergency speaks for itself."""
     if wants.intent not in {Intent.OPT_OUT, Intent.CALLBACK} or wants.urgent is not None:
         return ()
     if wants.intent is Intent.OPT_OUT and wants.words.isascii():
-        return ()  # English refusals are too angry at the messages to tell what else is blamed
+        return _beside_a_refusal(said.latin, wants.words)
     return feelings.beside_a_wish(felt).categories()
+
+
+def _beside_a_refusal(text: str, refusal: str) -> tuple[Category, ...]:
+    """What is said in a sentence of its own, and not of the messages: anger at those is the refusal itself."""
+    told = [part for part in _PARTS.split(text.replace(refusal, _REFUSED)) if not _OF_MESSAGES.search(part)]
+    return feelings.of_english(",".join(told)).categories() if told else ()
 
 
 def _scored(said: Message, question: Question, rating: Rating, felt: Felt) -> _Decision:
@@ -177,7 +187,7 @@ def _by_score(said: Message, question: Question, rating: Rating) -> tuple[Catego
 def _tells_a_fact(clause: str, rating: Rating, *, counts: bool) -> bool:
     """Does a clause tell what happened ("挂号3小时看病3分钟")? Beside the number itself it must speak of us."""
     if rating.words not in clause:
-        told = _SAID_SORRY.sub(",", clause)
+        told = _asides().sub("", _SAID_SORRY.sub(",", clause))
         return feelings.tells_a_fact(told) and not mentions.is_courtesy(told) and not mentions.find(told)
     if rating.level is not None or counts:
         return False
@@ -258,28 +268,51 @@ def _of_level(level: float, because: str) -> _Decision:
     return _Decision(Intent.COMMENT, 0.85, (because,), categories=(category,) if category else (), level=level)
 
 
-_SATISFIED = re.compile(r"不?满意|不满(?!\d)|\b(?:dis|un)?satisfied\b|\b(?:un)?happy\b")
-_SAID_SORRY = re.compile(
-    r"(?:不好意思|对不起|抱歉)?[,， ]*(?:打|写|按|点|选|回|发|输|说|弄|搞|看)错了?(?=[,，。 :!]|应该|是|$|\d)"
-    r"|(?:先说好|说好|讲明|丑话说前头)?[,， ]?\d{1,3}分?(?:是|就|可|那|肯定)*"
-    r"(?:没有|没|给不了|不可能|别想|不存在)的?(?:哈|啊|了|呀|吧)?(?=[,。!]|$)"
-    r"|(?<=,)(?:是|就|肯定|绝对|妥妥)?没跑了?|不对|手误|手滑|\d分?(?:还|都)?不够(?=,)"
-    r"|(?:没到|不到|够不上|不止|不值|不给|没给) ?\d{1,3}分?(?=[,。!?]|$)"
-    r"|\d{1,3}分?(?:又|有点|太|嫌|觉得)+(?:高|低|多|少)了?"
-    r"|(?:少|差|低)(?:一|半)(?:颗|分|点|星)都?(?:不行|不干|不给|不答应|不够)"
-    r"|\b(?:sorry|oops|mistake|mistyped|wrong (?:button|number|one)|typo|i meant)\b"
+_REFUSED = " stop "
+_PARTS = compile_any([r"[.!?;\n]+", r",? but "])
+_OF_MESSAGES = compile_any(
+    [
+        r"\b(?:stop|texts?|texting|messag\w+|sms|surveys?|e-?mails?|spam\w*|calls?|calling|number|list|consent|data|phone)\b",
+        r"\b(?:annoy|harass|bother|pester|report|block|unsub|remov|delet|nuisance|sick of|fed up|enough|ridiculous)\w*",
+        r"\b(?:please|thanks?|kindly|sorry)\b",
+    ]
 )
+_SATISFIED = compile_any([r"不?满意|不满(?!\d)", r"\b(?:dis|un)?satisfied\b", r"\b(?:un)?happy\b"])
+_SAID_SORRY = compile_any(
+    [
+        r"(?:不好意思|对不起|抱歉)?[,， ]*(?:打|写|按|点|选|回|发|输|说|弄|搞|看)错了?(?=[,，。 :!]|应该|是|$|\d)",
+        r"(?:先说好|说好|讲明|丑话说前头)?[,， ]?\d{1,3}分?(?:是|就|可|那|肯定)*"
+        r"(?:没有|没|给不了|不可能|别想|不存在)的?(?:哈|啊|了|呀|吧)?(?=[,。!]|$)",
+        r"(?<=,)(?:是|就|肯定|绝对|妥妥)?没跑了?|不对|手误|手滑|\d分?(?:还|都)?不够(?=,)",
+        r"(?:没到|不到|够不上|不止|不值|不给|没给) ?\d{1,3}分?(?=[,。!?]|$)",
+        r"\d{1,3}分?(?:又|有点|太|偏|嫌|觉得)+(?:高|低|多|少)了?",
+        r"(?:少|差|低)(?:一|半)(?:颗|分|点|星)都?(?:不行|不干|不给|不答应|不够)",
+        r"\b(?:sorry|oops|mistake|mistyped|(?:pressed |hit )?(?:the )?wrong (?:button|number|one|key)|typo|i meant)\b",
+        r"\b(?:finger slipped|fat fingers?)\b",
+    ]
+)
+_ABOUT_THE_NUMBER = compile_any(
+    [
+        r"\b(?:if |with |where |when )?(?:\d{1,3}|one|five|ten) (?:is|being|as|=|means?|meaning|was) (?:the )?"
+        r"(?:best|worst|top|bottom|highest|lowest|good|bad|excellent|terrible|perfect|poor|great|max|min)\w*",
+        r"\d (?:is|seems|feels|sounds|was|would be) (?:(?:a bit|a little|far|way|too|a tad) )+"
+        r"(?:harsh|generous|kind|mean|unfair)\b",
+        r"\ba (?:very |really )?(?:generous|good|strong|solid|poor|kind|fair|weak|great) (?=\d)",
+        r"\b\d+ (?:no,? )?(?:wait|hang on|hold on)\b|\bwait,? sorry\b",
+        r"\b(?:if|assuming|where|with) \d{1,3} (?:is|being|as|=|means?) (?:very |the )?"
+        r"(?:happy|satisfied|pleased|love|like|super|fine)\w*",
+        r"\b(?:used to be|was|were|would be|normally|usually|instead of|from) (?:a |an )?(?:\d|five|ten) stars?\b",
+        r"(?:\d|,|^|\bta|thanks|thank you|cheers|please) ?(?:love|dear|darling|pet|duck|sweetheart|honey|babe)[.! x]*$",
+        r"\bbe fair\b|\bto be (?:fair|kind|generous|nice)\b",
+    ]
+)
+_GIVING = compile_any([r"(?:才|只|就|没|最多|顶多|也就|勉强)?能?(?:给|打|值)(?:了|到|个|你们)?$"])
 
 
-_ABOUT_THE_NUMBER = re.compile(
-    r"\b(?:if |with |where |when )?(?:\d{1,3}|one|five|ten) (?:is|being|as|=|means?|meaning|was) (?:the )?"
-    r"(?:best|worst|top|bottom|highest|lowest|good|bad|excellent|terrible|perfect|poor|great|max|min)\w*"
-    r"|\d (?:is|seems|feels|sounds|was|would be) (?:(?:a bit|a little|far|way|too|a tad) )+"
-    r"(?:harsh|generous|kind|mean|unfair)\b"
-    r"|\ba (?:very |really )?(?:generous|good|strong|solid|poor|kind|fair|weak|great) (?=\d)"
-    r"|\b\d+ (?:no,? )?(?:wait|hang on|hold on)\b|\bwait,? sorry\b"
-)
-_GIVING = re.compile(r"(?:才|只|就|没|最多|顶多|也就|勉强)?能?(?:给|打|值)(?:了|到|个|你们)?$")
+@cache
+def _asides() -> re.Pattern[str]:
+    """Chinese talk about the rating itself and how it was typed."""
+    return compile_any(load("zh")["feelings"]["asides"])
 
 
 def _felt(said: Message, wants: Wants, rating: Rating) -> Felt:
@@ -302,7 +335,11 @@ def _rest(text: str, wants: Wants, rating: Rating) -> str:
     if rating.words and not rating.whole:
         head, _, tail = text.partition(rating.words)
         text = f"{_GIVING.sub('', head)},{tail}"
-        text = _SAID_SORRY.sub(",", text) if rating.level is None else _SATISFIED.sub(",", text)
+        if rating.level is None:
+            text = _SAID_SORRY.sub(",", text)
+        elif not rating.words.startswith(levels.OVERALL):
+            text = _SATISFIED.sub(",", text)
+        text = text if text.isascii() else _asides().sub(",", text)
     return text
 
 

@@ -36,6 +36,11 @@ def everybody(runtime: Runtime) -> dict[str, CustomerRow]:
         return {row.external_id: row for row in session.exec(select(CustomerRow)).all()}
 
 
+def everybody_named(runtime: Runtime) -> list[CustomerRow]:
+    with runtime.db.read() as session:
+        return list(session.exec(select(CustomerRow)).all())
+
+
 def events(runtime: Runtime) -> list[EventRow]:
     with runtime.db.read() as session:
         return list(session.exec(select(EventRow).order_by(EventRow.id)).all())
@@ -102,6 +107,64 @@ def test_the_same_phone_is_the_same_customer(runtime: Runtime, tmp_path: Path) -
     with runtime.db.read() as session:
         keys = customers.by_keys(session, "file", ["1", "2", "3"])
     assert keys["1"] == keys["2"] != keys["3"]
+
+
+PEACE = """姓名,手机,项目,领导介绍,匿名,方便联系时间,可联系日,免打扰时间
+张三,13800000001,零售售后回访,是,,18：30-20：00,周一至周三,
+李娜,13800000002,retail_aftersales,否,,,,12:00-14:00
+王芳,13800000003,retail_aftersales,,也许,,周八,
+赵敏,13800000004,retail_aftersales,,,20:30-22:00,,
+"""
+
+
+def test_a_line_that_wins_over_an_earlier_one_is_named(runtime: Runtime, tmp_path: Path) -> None:
+    path = written(
+        tmp_path,
+        "id,name,phone\nk1,Ann,+8613800000001\nk2,Ben,+8613800000002\n"
+        "k3,Cole,+86 138 0000 0001\nk2,Ben,+8613800000002\n",
+    )
+    report = import_customers(runtime, path)
+    assert (report.same_customer, report.same_lines) == (2, (4, 5))
+    assert "lines 4, 5" in report.summary()
+
+
+def test_who_names_no_program_is_in_the_only_one_or_in_none(
+    runtime: Runtime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, several = (
+        written(tmp_path, f"name,phone\n{name},{phone}\n", f"{name}.csv")
+        for name, phone in (
+            ("Ann", "+8613800000001"),
+            ("Ben", "+8613800000002"),
+        )
+    )
+    (only, *_) = runtime.shelf.in_force
+    assert import_customers(runtime, several).in_no_program == 1
+    monkeypatch.setattr(type(runtime.shelf), "in_force", (only,))
+    assert import_customers(runtime, one).in_no_program == 0
+    with runtime.db.read() as session:
+        enrolments = session.exec(select(EnrolmentRow)).all()
+    assert [row.program_id for row in enrolments] == [only.program.id]
+
+
+def test_own_times_and_flags_come_in_columns(runtime: Runtime, tmp_path: Path) -> None:
+    first = import_customers(runtime, written(tmp_path, PEACE))
+    assert (counts(first), first.unused) == ((2, 0, 0, 2), ())
+    assert [row["reject_field"] for row in rejected(first)] == ["匿名; 可联系日", "windows"]
+    assert "leave no time inside the hard hours 09:00-20:00" in rejected(first)[1]["reject_reason"]
+    people = {row.name: row for row in everybody_named(runtime)}
+    assert people["张三"].windows == {"times": ["18:30-20:00"], "days": ["mon", "tue", "wed"]}
+    assert people["李娜"].windows == {"not": ["12:00-14:00"]}
+    with runtime.db.read() as session:
+        flags = {row.customer_id: row.flags for row in session.exec(select(EnrolmentRow))}
+    assert flags == {people["张三"].id: {"leader_introduced": True}, people["李娜"].id: {}}
+    # an empty cell says nothing, a "no" takes the flag away
+    again = PEACE.replace("18：30-20：00,周一至周三,", ",,").replace("回访,是", "回访,否")
+    assert counts(import_customers(runtime, written(tmp_path, again)))[1] == 1
+    with runtime.db.read() as session:
+        flags = {row.customer_id: row.flags for row in session.exec(select(EnrolmentRow))}
+    assert flags[people["张三"].id] == {"leader_introduced": False}
+    assert {row.name: row.windows for row in everybody_named(runtime)}["张三"] == people["张三"].windows
 
 
 def test_a_changed_row_changes_the_customer(runtime: Runtime, tmp_path: Path) -> None:

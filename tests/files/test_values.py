@@ -5,7 +5,18 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.files.values import Cell, Unreadable, flag_of, instant_of, number_of, phone_of, text_of, value_of
+from bot.files.values import (
+    Cell,
+    Unreadable,
+    flag_of,
+    instant_of,
+    number_of,
+    phone_of,
+    text_of,
+    value_of,
+    weekdays_of,
+    windows_of,
+)
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
@@ -50,6 +61,45 @@ def test_yes(cell: Cell) -> None:
 @pytest.mark.parametrize("cell", ["否", "No", "n", "false", "0", "×", False, "无", 0])
 def test_no(cell: Cell) -> None:
     assert flag_of(cell) is False
+
+
+@pytest.mark.parametrize(
+    ("cell", "windows"),
+    [
+        ("18:00-20:00", ["18:00-20:00"]),
+        ("18：00至20：00", ["18:00-20:00"]),
+        ("9:00 ~ 11:30，18:00-24:00", ["09:00-11:30", "18:00-24:00"]),
+    ],
+)
+def test_times_of_day(cell: str, windows: list[str]) -> None:
+    assert windows_of(cell) == windows
+
+
+@pytest.mark.parametrize(
+    ("cell", "days"),
+    [
+        ("周一、周六", "mon sat"),
+        ("星期天", "sun"),
+        ("周一至周五", "mon tue wed thu fri"),
+        ("六和日", "sat sun"),
+        ("Sat-Mon", "mon sat sun"),
+        ("tues, Thursday", "tue thu"),
+    ],
+)
+def test_weekdays(cell: str, days: str) -> None:
+    assert " ".join(weekdays_of(cell)) == days
+
+
+@pytest.mark.parametrize("cell", ["evenings", "18-20", "20:00-18:00", "09:00-11:00 10:00-12:00"])
+def test_no_times_of_day(cell: str) -> None:
+    with pytest.raises(Unreadable, match=r"write|overlap|starts|read"):
+        windows_of(cell)
+
+
+@pytest.mark.parametrize("cell", ["someday", "mo", "monk", "周八"])
+def test_no_weekday(cell: str) -> None:
+    with pytest.raises(Unreadable, match="is no weekday"):
+        weekdays_of(cell)
 
 
 def test_neither_yes_nor_no() -> None:

@@ -9,7 +9,8 @@ from flows.calendar import Calendar
 from flows.callback import ladder, next_role, next_round, open_ticket, promise
 from flows.decisions import OpenTicket, PlannedPing
 from flows.offsets import parse_offset
-from flows.program import Program, Rung
+from flows.program import OffDays, Program, Rung
+from flows.windows import OffDay
 from messages.reading import Category, Intent, Reading
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -113,3 +114,25 @@ def test_each_round_starts_a_new_clock_and_a_new_ladder(auto_repair: Program, ch
 )
 def test_a_ping_that_nobody_acknowledges_climbs_to_the_next_role(retail: Program, role: str, above: str | None) -> None:
     assert next_role(retail, role) == above
+
+
+def test_the_call_has_off_days_of_its_own(retail: Program, china: Calendar) -> None:
+    every_day = OffDays(weekend=OffDay.SEND, holiday=OffDay.SEND)
+    program = changed(retail, sla=parse_offset("3d"), off_days=every_day)
+    due, before = promise(program, shanghai("2026-09-30T18:40"), SHANGHAI, china)
+    assert (said(due), said(before)) == ("2026-10-04 Sun 00:00", "2026-10-03 Sat 18:00")
+
+
+@pytest.mark.parametrize(
+    ("since", "sla", "told"),
+    [
+        ("2026-09-30T18:40", "3d", "2026-10-03 Sat 20:00"),
+        ("2026-09-30T21:00", "3h", "2026-09-30 Wed 23:59"),
+        ("2026-09-30T18:40", "72h", "2026-10-03 Sat 18:40"),
+    ],
+)
+def test_nobody_is_told_to_expect_a_call_at_midnight(
+    retail: Program, china: Calendar, since: str, sla: str, told: str
+) -> None:
+    _, before = promise(changed(retail, sla=parse_offset(sla)), shanghai(since), SHANGHAI, china)
+    assert said(before) == told

@@ -100,6 +100,7 @@ def test_nothing_is_doubtful_about_the_shop() -> None:
         ),
         ("at: 100%+24h", "at: 90%", "callback.ladder.2.at", "90% comes before 100%"),
         ("at: 100%, role", "at: 100%+2d, role", "callback.ladder.2.at", "100%+24h comes before 100%+2d"),
+        ("owner: service", "owner: sevrice", "callback.owner", "stands on no rung"),
         ("days_since_activity >= 365", "days_since_activity < 0", "classes.rules.0.where", "nobody can satisfy"),
         (
             "days_since_activity >= 365",
@@ -140,6 +141,7 @@ def test_nothing_is_doubtful_about_the_shop() -> None:
         ),
         ("after: 2mo", "after: 1q", "flows.2.after", "the period of 1q is over"),
         ("remind_on: [fri]", "remind_day: 20", "flows.3.on.remind_day", "a week does not look at it"),
+        ("remind_on: [fri]", 'remind_at: "22:30"', "flows.3.on.remind_at", "from 08:00-22:00 only"),
         (
             "{every: 1q, sample: 10}",
             "{waves: [sat, sun], event: order, sample: 9}",

@@ -8,6 +8,7 @@ import pytest
 
 from flows.calendar import Calendar
 from flows.consent import Answer, Later, No, Standing, Yes, may_contact, may_still_send
+from flows.own_times import own_times
 from flows.program import Cap, Program
 from messages.catalog import Purpose
 
@@ -21,8 +22,10 @@ def shanghai(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI)
 
 
-def asked(program: Program, purpose: Purpose, at: str = MONDAY, *, exempt: bool = False, **known: Any) -> Answer:
-    """The answer for a customer who consented to everything, but for what `known` says."""
+def asked(
+    program: Program, purpose: Purpose, at: str = MONDAY, *, exempt: bool = False, step: str = "", **known: Any
+) -> Answer:
+    """The answer for a customer who consented to everything, but for what `known` says; `step`: what it tells of."""
     return may_contact(
         purpose,
         Standing(SHANGHAI, **{"marketing_consent": True, **known}),
@@ -32,6 +35,8 @@ def asked(program: Program, purpose: Purpose, at: str = MONDAY, *, exempt: bool 
         cap=Cap(messages=3, days=7),
         exempt_from_cap=exempt,
         exempt_from_windows=exempt,
+        milestone=step == "milestone",
+        by_hand=step == "by hand",
     )
 
 
@@ -66,12 +71,15 @@ def test_promotion_needs_consent_and_no_open_complaint(retail: Program) -> None:
 
 @pytest.mark.parametrize("purpose", AUTOMATIC)
 def test_an_anonymous_customer_is_never_contacted(retail: Program, purpose: Purpose) -> None:
-    assert isinstance(asked(retail, purpose, anonymous=True), No)
+    assert isinstance(asked(retail, purpose, flags=frozenset({"anonymous"})), No)
 
 
-def test_who_was_introduced_by_a_leader_gets_milestones_and_greetings_only(retail: Program) -> None:
-    allowed = [purpose for purpose in AUTOMATIC if asked(retail, purpose, leader_introduced=True) == Yes()]
-    assert allowed == [Purpose.GREETING, Purpose.SERVICE]
+@pytest.mark.parametrize(("flag", "step"), [("leader_introduced", "milestone"), ("vip_guest", "by hand")])
+def test_a_flag_leaves_greetings_and_one_kind_of_step(retail: Program, flag: str, step: str) -> None:
+    flags = frozenset({flag})
+    allowed = [purpose for purpose in AUTOMATIC if asked(retail, purpose, flags=flags) == Yes()]
+    assert allowed == [Purpose.GREETING]
+    assert asked(retail, Purpose.SERVICE, flags=flags, step=step) == Yes()
 
 
 def test_a_pause_is_waited_for(retail: Program) -> None:
@@ -95,6 +103,21 @@ def test_a_pause_is_waited_for(retail: Program) -> None:
 )
 def test_outside_the_window_the_next_opening_is_waited_for(retail: Program, at: str, opens: str) -> None:
     assert until(asked(retail, Purpose.SURVEY, at)) == f"{opens} outside window"
+
+
+def test_a_customers_own_times_are_waited_for_and_named(retail: Program) -> None:
+    evenings = own_times({"times": ["18:30-20:00"], "days": ["mon", "sat"]})
+    named = "outside the times that the customer asked for"
+    assert until(asked(retail, Purpose.SURVEY, own=evenings)) == f"11-09 Mon 18:30 {named}"
+    assert asked(retail, Purpose.SURVEY, "2026-11-14T19:00", own=evenings) == Yes(), "a Saturday that they named"
+    assert until(asked(retail, Purpose.SURVEY, "2026-11-10T10:00", own=evenings)) == f"11-14 Sat 18:30 {named}"
+    assert until(asked(retail, Purpose.SURVEY, "2026-11-15T10:00", own=evenings)) == "11-16 Mon 18:30 outside window"
+
+
+def test_a_greeting_waits_for_the_customers_own_times_of_the_same_day(retail: Program) -> None:
+    evenings = own_times({"times": ["18:30-22:00"]})
+    on_a_holiday = asked(retail, Purpose.GREETING, "2026-10-01T10:00", exempt=True, own=evenings)
+    assert until(on_a_holiday).startswith("10-01 Thu 18:30")
 
 
 def test_an_exempt_message_obeys_only_the_hard_hours(retail: Program) -> None:

@@ -205,7 +205,7 @@ def test_an_override_that_fits_nowhere_is_a_fault(path: str, message: str) -> No
         ("100%+24h", "100%+later", "callback.ladder.1.at", "Cannot read the offset 'later'", "100%+24h"),
         ("id: shop", "id: shop\nzone: Mars/Base", "zone", "unknown zone 'Mars/Base'", "Asia/Shanghai"),
         ("id: shop", "id: shop\nregion: XX", "region", "unknown region 'XX'", "an ISO code"),
-        ("id: shop", "id: shop\ncompany_phone: 4000000199", "company_phone", "valid string", "in quotes"),
+        ("id: shop", "id: shop\ncompany_phone: 4000000199", "company_phone", "is no text", "in quotes"),
     ],
 )
 def test_a_fault_names_field_message_and_remedy(before: str, after: str, field: str, message: str, remedy: str) -> None:

@@ -166,6 +166,8 @@ def test_a_silent_survey_is_reminded_once_before_it_closes(retail: Program, chin
     assert (reminder.slot.expires_at, reminder.occasion) == (closes, "event:7")
     early = shanghai("2026-11-23T09:00")
     assert plan_reminders(retail, "purchase", "event:7", date(2026, 11, 16), 3, early, SHANGHAI, china) == []
+    last_day = shanghai("2026-11-24T00:00")
+    assert plan_reminders(retail, "purchase", "event:7", date(2026, 11, 16), 3, last_day, SHANGHAI, china) == []
     assert plan_reminders(retail, "care_ordinary", "x", date(2026, 11, 16), 3, closes, SHANGHAI, china) == []
 
 

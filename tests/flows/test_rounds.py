@@ -11,7 +11,7 @@ from flows.fields import WEEKDAYS
 from flows.load import load_program, shipped_program_text
 from flows.offsets import parse_offset
 from flows.program import Program
-from flows.rounds import draws, exempt_week, looks, round_days, sample_draw, sample_period, wave_days
+from flows.rounds import draws, exempt_week, look_slot, looks, round_days, sample_draw, sample_period, wave_days
 from flows.triggers import AtLeast, Sample
 from tests.flows.test_plan import said
 
@@ -106,10 +106,9 @@ def test_a_week_without_a_workday_is_exempt(express: Program, china: Calendar) -
 # --- Rounds and looks
 
 
-def test_a_round_counts_from_its_first_day_and_not_from_the_one_before() -> None:
-    """Monthly from 31 August: clipped in September, and the 31st again in October."""
-    days = list(round_days(date(2026, 8, 31), parse_offset("1mo"), date(2026, 9, 1), date(2026, 12, 31)))
-    assert days == [date(2026, 9, 30), date(2026, 10, 31), date(2026, 11, 30), date(2026, 12, 31)]
+def test_a_round_counts_from_the_clipped_day_of_the_one_before() -> None:
+    days = list(round_days(date(2026, 8, 31), parse_offset("1hy"), date(2026, 9, 1), date(2028, 2, 28)))
+    assert days == [date(2027, 2, 28), date(2027, 8, 28), date(2028, 2, 28)]
 
 
 def look_days(retail: Program, china: Calendar, first: date, last: date, **fields: object) -> list[str]:
@@ -120,6 +119,37 @@ def look_days(retail: Program, china: Calendar, first: date, last: date, **field
 def test_a_reminder_on_an_off_day_comes_on_the_workday_before(retail: Program, china: Calendar) -> None:
     found = look_days(retail, china, date(2026, 9, 1), date(2026, 9, 30), per="month")
     assert found == ["least:2026-08-01:close", "least:2026-09-01:remind:2026-09-24"]
+
+
+def test_25_3_a_daily_report_is_asked_for_at_its_hour_and_the_reminder_is_over_when_it_is_due(
+    retail: Program, china: Calendar
+) -> None:
+    times = {"remind_at": "20:30", "due_at": "21:00"}
+    trigger = AtLeast.model_validate({"at_least": 1, "of": ["call"], "per": "day", **times})
+    monday = date(2026, 11, 30)
+    found = looks(trigger, monday, monday, retail.permits(), china)
+    slots = {look.occasion: look_slot(trigger, look, retail.time_zone) for look in found}
+    assert {occasion: (said(slot.due_at), said(slot.expires_at)) for occasion, slot in slots.items()} == {
+        "least:2026-11-27:close": ("2026-11-30 Mon 09:00", None),
+        "least:2026-11-30:remind:2026-11-30": ("2026-11-30 Mon 20:30", "2026-11-30 Mon 21:00"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("per", "first", "there_by"),
+    [
+        ("day", date(2026, 11, 30), date(2026, 11, 29)),
+        ("week", date(2026, 10, 5), date(2026, 10, 9)),
+        ("month", date(2026, 10, 1), date(2026, 10, 23)),  # the 25th is off
+        ("quarter", date(2027, 1, 1), date(2027, 3, 17)),
+    ],
+)
+def test_a_period_judges_only_who_was_there_to_be_reminded(
+    retail: Program, china: Calendar, per: str, first: date, there_by: date
+) -> None:
+    trigger = AtLeast.model_validate({"at_least": 1, "of": ["call"], "per": per})
+    found = looks(trigger, first, first + timedelta(days=100), retail.permits(), china)
+    assert next(look.there_by for look in found if look.closes and look.first == first) == there_by
 
 
 def test_two_reminders_that_fall_on_one_day_are_one(retail: Program, china: Calendar) -> None:

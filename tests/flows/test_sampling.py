@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.sampling import draw, sample_size
+from flows.sampling import draw, falls_to, sample_size
 
 MEMBERS = range(1, 151)
 ids = st.sets(st.integers(min_value=1, max_value=10**12), max_size=60)
@@ -61,3 +61,9 @@ def test_everybody_is_drawn_about_equally_often() -> None:
 def test_a_rate_of_so_many_is_rounded_up_exactly(share: str, eligible: int, size: int) -> None:
     """7 % of 100 is 7, not 8, although floating point says 7.000000000000001."""
     assert sample_size(Fraction(share.removesuffix("%")) / 100, eligible) == size
+
+
+@pytest.mark.parametrize(("share", "events", "taken"), [("30%", 10, 3), ("30%", 1, 1), ("30%", 7, 3), ("100%", 4, 4)])
+def test_of_the_events_so_far_a_share_is_taken_rounded_up(share: str, events: int, taken: int) -> None:
+    of = Fraction(share.rstrip("%")) / 100
+    assert sum(falls_to(of, number) for number in range(1, events + 1)) == taken

@@ -9,7 +9,7 @@ import pytest
 from flows.calendar import Calendar
 from flows.decisions import CountsFrom, Group, Selection
 from flows.load import load_program, shipped_program_text
-from flows.offsets import parse_offset
+from flows.offsets import DAY, parse_offset
 from flows.program import Program
 from flows.selections import Anchor, Milestone, anchors_between, counts_from, select, why_not_on
 from flows.triggers import Every
@@ -262,8 +262,21 @@ def test_the_first_three_workdays_of_a_month_count_make_up_days(
     assert [said(group.slot.expires_at) for group in groups] == ([expires] if expires else [])
 
 
+def test_customers_are_spread_over_the_first_workdays_in_equal_parts(china: Calendar) -> None:
+    program = program_of({"on": {"first_workdays": 3, "spread": True}})
+    chosen = select(program, program.flow("it"), [Anchor("Asia/Shanghai", None)], date(2026, 11, 1), china)
+    assert chosen is not None
+    assert [(group.part, said(group.slot.due_at)) for group in chosen.groups] == [
+        ((0, 3), "2026-11-02 Mon 09:00"),
+        ((1, 3), "2026-11-03 Tue 09:00"),
+        ((2, 3), "2026-11-04 Wed 09:00"),
+    ]
+    assert {group.occasion for group in chosen.groups} == {"month:2026-11-01"}
+    assert {said(group.slot.expires_at) for group in chosen.groups} == {"2026-11-05 Thu 00:00"}
+
+
 def test_25_4_a_round_of_the_month_s_end_moves_back_before_a_weekend(china: Calendar) -> None:
-    program = program_of({"on": {"round": "1mo", "start": date(2026, 1, 31)}, "off_days": {"advance": True}})
+    program = program_of({"on": {"round": "1mo", "start": date(2026, 12, 31)}, "off_days": {"advance": True}})
     assert groups_on(program, date(2027, 1, 28), china) == {"round:2027-01-31": "2027-01-29 Fri 09:00"}
     assert groups_on(program, date(2026, 12, 30), china) == {"round:2026-12-31": "2026-12-31 Thu 09:00"}
 
@@ -314,7 +327,7 @@ def test_a_cadence_has_the_interval_of_the_due_days_own_season(china: Calendar) 
     seasons = [{"from": "04-01", "to": "10-31", "every": "7d"}]
     program = program_of({"on": {"every": "15d", "seasons": seasons}})
     assert groups_on(program, date(2027, 3, 31), china, date(2027, 3, 25)) == {"due:2027-04-01": "2027-04-01 Thu 09:00"}
-    first, last = anchors_between(program, program.flow("it"), date(2027, 3, 31))
+    first, last = anchors_between(program, program.flow("it"), date(2027, 3, 31), china)
     assert first is None
     assert last is not None
     assert last >= date(2027, 3, 25)
@@ -342,9 +355,30 @@ def test_every_anchor_that_means_somebody_lies_within_the_limits(
     retail: Program, china: Calendar, flow: str, today: date
 ) -> None:
     """What the store leaves out because of the limits would not have been planned."""
-    first, last = anchors_between(retail, retail.flow(flow), today)
+    first, last = anchors_between(retail, retail.flow(flow), today, china)
     for days in range(0, 420):
         on = today - timedelta(days=days)
         if chosen_on(retail, flow, today, china, since=on) is not None:
             assert first is None or first <= on
             assert last is None or on <= last
+
+
+@pytest.mark.parametrize("timing", [{"before": "3wd"}, {"before": "10wd"}, {"after": "2wd"}, {"before": "7d"}])
+@pytest.mark.parametrize("today", [date(2026, 9, 21), date(2026, 9, 30), date(2027, 1, 28), date(2027, 2, 3)])
+def test_dates_from_which_workdays_are_counted_lie_within_the_limits(
+    china: Calendar, timing: dict[str, str], today: date
+) -> None:
+    program = program_of({"on": {"date": "birthday"}, **timing}, attributes={"birthday": "date"})
+    first, last = anchors_between(program, program.flow("it"), today, china)
+    assert first is not None
+    assert last is not None
+    found = [today + timedelta(days=n) for n in range(-40, 60) if groups_on(program, today, china, today + n * DAY)]
+    assert found
+    assert first <= found[0] <= found[-1] <= last
+
+
+def test_r48_what_is_prepared_five_workdays_before_a_festival_opens_on_a_workday(china: Calendar) -> None:
+    """National Day 2026: the 25th to the 27th of September are off, too."""
+    program = program_of({"on": {"festivals": ["national_day"]}, "before": "5wd", "message": None, "task": CALL})
+    assert groups_on(program, date(2026, 9, 20), china) == {}
+    assert groups_on(program, date(2026, 9, 21), china) == {"festival:national_day:2026": "2026-09-23 Wed 09:00"}

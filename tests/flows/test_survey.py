@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from flows.actions import TaskAction
 from flows.calendar import Calendar
 from flows.decisions import (
     AddToTicket,
@@ -32,7 +33,7 @@ from flows.decisions import (
 )
 from flows.program import Program, Question, Survey
 from flows.states import SurveyState
-from flows.survey import Conversation, hear
+from flows.survey import Conversation, hear, suggested
 from messages.reading import Category, Intent, Reading, Scale
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -713,3 +714,40 @@ def test_an_emergency_is_told_to_the_leaders_as_well(patient: Conversation) -> N
 def test_a_flag_that_the_program_does_not_watch_for_changes_nothing(asked: Conversation) -> None:
     decisions = heard(asked, score(5, flags=("medical",)))
     assert not any(isinstance(each, PingNow | OpenTicket) for each in decisions)
+
+
+# --- A survey that only notes what is said, a suggestion, annoyance
+
+
+@pytest.mark.parametrize(
+    ("reading", "needs_person"),
+    [
+        (COMPLAINT, False),
+        (score(4, category=Category.COMPLAINT), False),
+        (score(2), True),
+        (Reading(intent=Intent.CALLBACK, category=Category.COMPLAINT), True),
+    ],
+    ids=["words", "words beside a score", "low score", "wish to be called"],
+)
+def test_18_4_a_survey_of_reasons_notes_what_is_said(asked: Conversation, reading: Reading, needs_person: bool) -> None:
+    program = asked.program
+    survey = program.surveys["purchase"].model_copy(update={"complaints": "note"})
+    program = program.model_copy(update={"surveys": {**program.surveys, "purchase": survey}})
+    decisions = heard(replace(asked, program=program), reading)
+    assert ("OpenTicket" in kinds(decisions)) is needs_person
+    assert ("apology" in said(decisions)) is (needs_person and reading.intent is Intent.SCORE)
+
+
+def test_r120_a_suggestion_beside_a_complaint_calls_for_its_task_as_well(retail: Program) -> None:
+    task = TaskAction(kind="visit", name={"en": "Talk it over"}, role="manager")
+    program = retail.model_copy(update={"replies": retail.replies.model_copy(update={"suggestion": task})})
+    both = words(Category.COMPLAINT, categories=(Category.COMPLAINT, Category.SUGGESTION))
+    assert suggested(program, both) is task
+    assert suggested(program, COMPLAINT) is None
+
+
+def test_r83_who_is_annoyed_is_promised_no_call(asked: Conversation) -> None:
+    assert said(heard(asked, words(Category.COMPLAINT, kind="annoyed", flags=("annoyed",)))) == ["annoyed"]
+    beside = heard(asked, words(Category.COMPLAINT, flags=("annoyed",)))
+    only(beside, OpenTicket)
+    assert said(beside) == ["annoyed"]

@@ -12,16 +12,14 @@ from flows.offsets import Offset, Unit, add, add_to_instant, end_of_day, parse_o
 from flows.promises import (
     Period,
     call_before,
-    first_weekday,
     missing_ping,
     period_of,
     ping_time,
-    quota_ping_on,
     quota_report_on,
     sla_due,
     staff_deadline,
 )
-from flows.recurrence import Season, next_nominal, recurrences, seasonal_due
+from flows.recurrence import Season, following, seasonal_due
 from flows.timing import (
     LATE,
     NO_PERMITTED_DAY,
@@ -32,6 +30,7 @@ from flows.timing import (
     place_instant,
     place_same_day,
 )
+from flows.triggers import Every
 from flows.windows import (
     OffDay,
     Permits,
@@ -229,16 +228,6 @@ def test_a_payment_reminder_on_an_off_day_goes_out_on_the_workday_before():
     assert said(holiday.due_at) == "2026-09-30 Wed 09:00"
 
 
-def test_the_first_monday_of_a_month_moves_off_the_holiday():
-    def reported(year: int, month: int) -> str | None:
-        nominal = first_weekday(year, month, 0)
-        slot = place_day(nominal, event_on=None, deadline=None, permits=OFFICE, calendar=CHINA, zone=SHANGHAI)
-        return said(slot.due_at)
-
-    assert reported(2027, 1) == "2027-01-04 Mon 09:00", "24.1"
-    assert reported(2026, 10) == "2026-10-08 Thu 09:00", "24.1"
-
-
 def test_a_visit_is_announced_on_the_workday_before():
     day = CHINA.previous_workday(date(2026, 12, 10))
     assert day == date(2026, 12, 9), "27.4"
@@ -312,7 +301,7 @@ def test_a_waiting_step_says_what_it_waits_for():
         pytest.param("2026-11-20 09:30", "2026-11-20 Fri 15:30", (), id="a window is closed at its end"),
         pytest.param("2026-11-20 00:10", "2026-11-20 Fri 10:00", (), id="in the night before the windows"),
         pytest.param("2026-11-20 23:30", "2026-11-21 Sat 10:00", (LATE,), id="in the night after them"),
-        pytest.param("2026-09-30 20:30", "2026-10-08 Thu 10:00", (LATE,), id="late steps respect off days"),
+        pytest.param("2026-09-30 20:30", "2026-10-01 Thu 10:00", (LATE, ON_OFF_DAY), id="the eve of a holiday"),
     ],
 )
 def test_a_same_day_step_finds_its_hour(event: str, due: str, reasons: tuple[str, ...]):
@@ -594,20 +583,16 @@ def test_missing_paperwork_reaches_the_superior_on_the_next_workday_at_nine():
 
 
 @pytest.mark.parametrize(
-    ("period", "day", "pinged", "reported"),
+    ("period", "day", "reported"),
     [
-        pytest.param(Period.WEEK, date(2026, 11, 23), date(2026, 11, 27), date(2026, 11, 30), id="15.1"),
-        pytest.param(Period.MONTH, date(2026, 11, 3), date(2026, 11, 25), date(2026, 12, 1), id="15.2"),
-        pytest.param(Period.MONTH, date(2026, 12, 9), date(2026, 12, 25), date(2027, 1, 4), id="5.3"),
-        pytest.param(Period.QUARTER, date(2027, 2, 1), date(2027, 3, 17), date(2027, 4, 1), id="12.4"),
-        pytest.param(Period.WEEK, date(2026, 10, 1), date(2026, 9, 30), date(2026, 10, 8), id="Friday is off"),
-        pytest.param(Period.MONTH, date(2026, 10, 25), date(2026, 10, 23), date(2026, 11, 2), id="the 25th is off"),
+        pytest.param(Period.WEEK, date(2026, 11, 23), date(2026, 11, 30), id="15.1"),
+        pytest.param(Period.MONTH, date(2026, 11, 3), date(2026, 12, 1), id="15.2"),
+        pytest.param(Period.MONTH, date(2026, 12, 9), date(2027, 1, 4), id="5.3"),
+        pytest.param(Period.QUARTER, date(2027, 2, 1), date(2027, 4, 1), id="12.4"),
+        pytest.param(Period.WEEK, date(2026, 10, 1), date(2026, 10, 8), id="after a holiday"),
     ],
 )
-def test_an_unmet_minimum_is_pinged_near_the_end_of_its_period_and_reported_after_it(
-    period: Period, day: date, pinged: date, reported: date
-):
-    assert quota_ping_on(period, day, CHINA) == pinged
+def test_what_a_period_missed_is_reported_on_the_first_workday_after_it(period: Period, day: date, reported: date):
     assert quota_report_on(period, day, CHINA) == reported
 
 
@@ -620,47 +605,49 @@ def test_periods_are_those_of_the_calendar():
     assert period_of(Period.YEAR, day) == (date(2026, 1, 1), date(2026, 12, 31))
 
 
+@pytest.mark.parametrize(
+    ("day", "offset", "expected"),
+    [
+        (date(2027, 2, 6), "-3wd", date(2027, 2, 2)),  # Spring Festival; off from the 5th on, a Saturday
+        (date(2026, 9, 25), "-3wd", date(2026, 9, 22)),  # Mid-Autumn
+        (date(2026, 10, 1), "-5wd", date(2026, 9, 23)),  # the 25th to the 27th are off
+        (date(2026, 9, 30), "1wd", date(2026, 10, 8)),
+        (date(2026, 10, 3), "2wd", date(2026, 10, 9)),
+        (date(2026, 10, 3), "0wd", date(2026, 10, 3)),
+    ],
+)
+def test_an_offset_in_workdays_passes_over_days_off(day: date, offset: str, expected: date):
+    assert add(day, parse_offset(offset), CHINA) == expected
+    assert str(parse_offset(offset)) == offset
+
+
+def test_workdays_are_not_counted_without_a_calendar():
+    with pytest.raises(ValueError, match="only a calendar"):
+        add(date(2026, 10, 1), parse_offset("3wd"))
+    with pytest.raises(ValueError, match="no fixed length"):
+        _ = parse_offset("3wd").delta
+
+
 # --- Recurring steps ------------------------------------------------------------------------------------------------
 
 
+def dates_of(first: date, every: str, count: int) -> list[date]:
+    """The first nominal dates of a cadence."""
+    dates = [first]
+    while len(dates) < count:
+        dates.append(following(Every(every=parse_offset(every)), dates[-1]))
+    return dates
+
+
 def test_recurring_steps_count_from_nominal_dates_not_from_sending_dates():
-    quarters = recurrences(date(2026, 10, 7), parse_offset("1q"), until=date(2027, 7, 31))
-    assert quarters == (date(2026, 10, 7), date(2027, 1, 7), date(2027, 4, 7), date(2027, 7, 7)), "12.1"
-    half_year = next_nominal(add(date(2026, 8, 31), parse_offset("1mo")), parse_offset("1hy"))
-    assert half_year == date(2027, 3, 30), "10.2: from the clipped date"
-    half_months = recurrences(date(2027, 1, 15), parse_offset("15d"), until=date(2027, 1, 31))
-    assert half_months == (date(2027, 1, 15), date(2027, 1, 30)), "6.4"
-
-
-def test_a_weekly_chain_runs_until_its_stop():
-    weekly = recurrences(date(2026, 11, 22), parse_offset("1w"), until=date(2026, 12, 1))
-    assert weekly == (date(2026, 11, 22), date(2026, 11, 29)), "6.2: the visit on 1 December stops it"
-
-
-def test_a_regional_visit_counts_from_the_last_one():
-    assert next_nominal(date(2026, 9, 15), parse_offset("1q")) == date(2026, 12, 15), "25.2"
-
-
-def test_a_contact_before_the_nominal_date_restarts_the_interval():
-    two_weeks = parse_offset("2w")
-    assert next_nominal(date(2026, 11, 16), two_weeks) == date(2026, 11, 30), "15.4"
-    assert next_nominal(date(2026, 11, 16), two_weeks, date(2026, 11, 24)) == date(2026, 12, 8), "15.4"
-    assert recurrences(date(2026, 11, 30), two_weeks, until=date(2026, 12, 31), contacts=[date(2026, 11, 24)]) == (
-        date(2026, 12, 8),
-        date(2026, 12, 22),
-    )
-
-
-def test_a_contact_on_or_after_the_nominal_date_fulfils_it_and_keeps_the_chain():
-    two_weeks = parse_offset("2w")
-    assert next_nominal(date(2026, 11, 16), two_weeks, date(2026, 11, 30)) == date(2026, 12, 14)
-    assert next_nominal(date(2026, 11, 16), two_weeks, date(2026, 12, 3)) == date(2026, 12, 14)
-    assert next_nominal(date(2026, 11, 16), two_weeks, date(2026, 11, 16)) == date(2026, 11, 30)
-
-
-def test_a_chain_must_move_forward():
-    with pytest.raises(ValueError, match="at least one day"):
-        recurrences(date(2026, 11, 1), parse_offset("0d"), until=date(2026, 12, 1))
+    quarters = dates_of(date(2026, 10, 7), "1q", 4)
+    assert quarters == [date(2026, 10, 7), date(2027, 1, 7), date(2027, 4, 7), date(2027, 7, 7)], "12.1"
+    clipped = add(date(2026, 8, 31), parse_offset("1mo"))
+    assert dates_of(clipped, "1hy", 2)[1] == date(2027, 3, 30), "10.2: from the clipped date"
+    assert dates_of(date(2027, 1, 15), "15d", 2)[1] == date(2027, 1, 30), "6.4"
+    assert dates_of(date(2026, 11, 22), "1w", 2)[1] == date(2026, 11, 29), "6.2"
+    assert dates_of(date(2026, 9, 15), "1q", 2)[1] == date(2026, 12, 15), "25.2"
+    assert dates_of(date(2026, 11, 16), "2w", 2)[1] == date(2026, 11, 30), "15.4"
 
 
 PEAK = Season((4, 1), (10, 31))
@@ -909,8 +896,6 @@ def test_call_before_lies_between_reply_and_due_time_and_no_later_moment_is_open
         assert moment == due_at or later > due_at or later == moment
 
 
-@given(last=days, every=st.sampled_from(["3d", "1w", "15d", "1mo", "1q"]), contact=days | st.none())
-def test_a_chain_always_moves_forward(last: date, every: str, contact: date | None):
-    nominal = next_nominal(last, parse_offset(every), contact)
-    assert nominal > last
-    assert contact is None or nominal > contact
+@given(last=days, every=st.sampled_from(["3d", "1w", "15d", "1mo", "1q"]))
+def test_a_chain_always_moves_forward(last: date, every: str):
+    assert following(Every(every=parse_offset(every)), last) > last

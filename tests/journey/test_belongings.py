@@ -14,6 +14,7 @@ from bot.config import Settings
 from bot.errors import InputError
 from bot.journey.belongings import MatterIn, PersonIn
 from bot.journey.enrolment import CustomerIn, Result, accept_customers
+from bot.journey.intake import EventIn, accept_events, cancel_event
 from bot.journey.milestones import enter_milestone
 from bot.shelf import stock
 from bot.store import customers, matters, milestones
@@ -130,3 +131,33 @@ def test_a_milestone_that_nobody_knows_is_refused(story: Story, program: str, ki
     with pytest.raises(InputError) as refused:
         enter_milestone(story.runtime, program, kind, date(2026, 10, 20))
     assert refused.value.faults[0]["field"] == field
+
+
+def test_a_cancelled_event_gives_back_what_stood_before_unless_a_newer_one_has_set_it(story: Story) -> None:
+    # given a vehicle whose date an import told, and two renewals
+    take(story, replace(ACME, matters=(CAR,)))
+    for id_, year in (("first", 2028), ("second", 2029)):
+        event = EventIn(
+            id_, "renewal", "acme", story.clock.now(), {"until": f"{year}-03-01", "grade": id_}, "vehicle:V1"
+        )
+        (result,) = accept_events(story.runtime, "test", [event])
+        assert result.verdict == "new"
+
+    # when the older one is cancelled, nothing changes
+    cancel_event(story.runtime, "test", "first", "a slip")
+    assert (insured_until(story, story.person().id), story.person().attributes["grade"]) == ("2029-03-01", "second")
+
+    # then the newer one too: the import holds again, and not what the cancelled one said
+    cancel_event(story.runtime, "test", "second", "another slip")
+    assert insured_until(story, story.person().id) == "2027-03-01"
+    assert "grade" not in story.person().attributes
+    assert notes(story, "cancelled") == ["another slip"]
+
+
+def test_what_was_told_since_survives_the_cancelled_event(story: Story) -> None:
+    take(story, replace(ACME, matters=(CAR,)))
+    event = EventIn("first", "renewal", "acme", story.clock.now(), {"until": "2028-03-01"}, "vehicle:V1")
+    accept_events(story.runtime, "test", [event])
+    take(story, replace(ACME, matters=(replace(CAR, dates={"insured_until": "2030-03-01"}),)))
+    cancel_event(story.runtime, "test", "first", "a slip")
+    assert insured_until(story, story.person().id) == "2030-03-01"

@@ -8,7 +8,9 @@ import pytest
 
 from bot.errors import Conflict, InputError, NotFound
 from bot.journey import callbacks
+from bot.shelf import stock_texts
 from bot.store.tables import InboundRow, MessageRow, PingRow, SurveyRow, TicketRow
+from flows.load import override_text, shipped_program_text
 from tests.journey.story import PHONE, Story, local, raised, side_by_side
 
 OWNER, SUPERVISOR, MANAGER, TOP = "+8613800001001", "+8613800001002", "+8613800001003", "+8613800001004"
@@ -269,6 +271,47 @@ def test_who_opted_out_is_not_asked_again(staffed: Story) -> None:
     staffed.resolve(1)
     staffed.live_until("2026-11-12 00:00")
     assert staffed.follow_up("resurvey").state == "suppressed"
+
+
+# ----- several pings at once
+
+
+def _with_ladder(story: Story, *rungs: str) -> None:
+    """The shop's program with other rungs, owner and supervisor both told at once."""
+    ladder = [dict(zip(("at", "role"), rung.split(), strict=True)) for rung in rungs]
+    text = override_text(
+        shipped_program_text("retail_aftersales"), "retail_aftersales.yaml", {"callback.ladder": ladder}
+    )
+    stock_texts(story.runtime.db, {"retail_aftersales.yaml": text}, story.clock.now())
+
+
+def test_rungs_of_the_same_moment_pass_on_once(staffed: Story) -> None:
+    _with_ladder(staffed, "0% service", "0% supervisor", "80% manager", "100% top_manager")
+    staffed.unhappy()
+    staffed.live_until("2026-11-09 10:00")
+    assert (staffed.times(OWNER), staffed.times(SUPERVISOR)) == (["2026-11-09 09:10"], ["2026-11-09 09:10"])
+    assert staffed.times(MANAGER) == ["2026-11-09 09:25"]
+    assert staffed.times(TOP) == ["2026-11-09 09:40"]
+
+
+def test_who_has_both_roles_is_told_once(story: Story) -> None:
+    _with_ladder(story, "0% service", "0% supervisor", "100% manager")
+    story.hire("孙丽", "service", "supervisor", phone=OWNER)
+    story.customer()
+    story.unhappy()
+    assert len(story.texts(OWNER)) == 1
+    assert [line.data["role"] for line in story.trail("ping")] == ["service", "supervisor"]
+
+
+def test_an_alert_says_it_all_to_whoever_is_meant_by_the_ladder_too(story: Story) -> None:
+    story.hire("林医生", "attending_doctor", "service", "manager", phone=OWNER)
+    story.customer(programs=("hospital",), class_="inpatient")
+    story.event("discharge", department="骨科")
+    story.live_until("2026-10-08 10:00")
+    story.reply("2，伤口疼得厉害")
+    assert len(story.trail("ping")) > 1
+    (text,) = story.texts(OWNER)
+    assert text.startswith("病情提醒")
 
 
 # ----- words that cannot wait

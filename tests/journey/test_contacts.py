@@ -1,5 +1,7 @@
 """Logged contacts, agreed dates and chains as they live: rule 8, R26, R27, R35, R36, and the dates of PROGRAMS 3.2."""
 
+from collections import Counter
+
 import pytest
 
 from bot.bootstrap import simulated_runtime
@@ -324,14 +326,17 @@ def test_a_step_that_expired_while_the_house_stood_still_is_listed_and_the_chain
     assert story.times() == ["2027-02-14 09:00"]
 
 
-def test_a_share_of_the_events_is_drawn_and_the_same_ones_each_time(story: Story) -> None:
+def test_of_the_events_of_a_month_a_share_is_drawn_rounded_up(story: Story) -> None:
+    """30 % of 10 are 3, of 7 are 3, and of 1 is 1 (rule 11)."""
     enrolled(story, at="2026-11-02 10:00")
-    for number in range(200):
-        story.event("leaflet", id_=f"l{number}")
-    events = {row.id for row in story.rows(EventRow)}
-    drawn = {row.event_id for row in story.rows(FollowUpRow, flow="some")}
-    assert 40 <= len(drawn) <= 80
-    assert len(story.trail("skipped")) == len(events - drawn)
+    for month, count in (("2026-11", 10), ("2026-12", 7), ("2027-01", 1)):
+        story.at(f"{month}-05 10:00")
+        for number in range(count):
+            story.event("leaflet", id_=f"{month}:{number}")
+    months = {row.id: f"{row.occurred_at:%m}" for row in story.rows(EventRow)}
+    drawn = Counter(months[row.event_id] for row in story.rows(FollowUpRow, flow="some"))
+    assert drawn == {"11": 3, "12": 3, "01": 1}
+    assert len(story.trail("skipped")) == 18 - 7
 
 
 # ----- cadences and contacts
@@ -433,6 +438,20 @@ def test_a_done_task_counts_as_the_contact_that_it_was(story: Story) -> None:
     assert story.follow_up("weekly").state == "fulfilled"
     story.live_until("2026-11-17 12:00")
     assert steps(story, "weekly")[-1] == "11-16 2026-11-16 09:00 sent"
+
+
+def test_a_task_that_is_let_go_settles_its_step_and_the_cadence_goes_on(story: Story) -> None:
+    enrolled(story, "weekly", at="2026-11-02 10:00")
+    log(story)
+    story.live_until("2026-11-10 11:00")
+    tasks.cancel(story.runtime, story.one(TaskRow).id, "closed for rebuilding")
+    assert story.follow_up("weekly").state == "cancelled"
+    story.live_until("2026-11-23 12:00")
+    assert steps(story, "weekly") == [
+        "11-09 2026-11-09 09:00 cancelled",
+        "11-16 2026-11-16 09:00 sent",
+        "11-23 2026-11-23 09:00 sent",
+    ]
 
 
 def test_a_visit_before_it_is_due_settles_the_task_and_restarts_the_interval(story: Story) -> None:

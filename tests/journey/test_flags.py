@@ -156,7 +156,7 @@ def test_a_later_tap_is_a_free_message_for_a_person(chatting: Story) -> None:
 
 
 def test_a_tap_after_the_closing_date_is_late_like_a_typed_answer(chatting: Story) -> None:
-    chatting.live_until("2026-11-23 09:00")
+    chatting.live_until("2026-11-24 09:00")
     assert chatting.survey().state == "lapsed"
     tap(chatting, 4)
     assert chatting.rows(AnswerRow) == []

@@ -15,7 +15,7 @@ from bot.journey.belongings import MatterIn, PersonIn
 from bot.journey.enrolment import CustomerIn
 from bot.journey.milestones import enter_milestone
 from bot.shelf import stock_texts
-from bot.store import agenda, settings
+from bot.store import agenda, customers, settings
 from bot.store.db import Database
 from bot.store.tables import EnrolmentRow, FollowUpRow, RestartRow
 from flows.calendar import Calendar, DayKind
@@ -192,20 +192,17 @@ def test_who_showed_annoyance_is_asked_half_as_often(tell: Tell) -> None:
 # ----- minimums
 
 
-def test_a_minimum_is_looked_at_only_of_who_was_there_in_its_period(tell: Tell) -> None:
+def test_a_period_judges_nobody_who_came_after_its_reminder(tell: Tell) -> None:
     call = {"kind": "call", "name": {"en": "Call"}, "role": "service"}
     least = {"on": {"at_least": 1, "of": ["call"], "per": "week"}, "task": call}
     story = tell(least, contacts={"call": {"name": {"en": "Call"}}})
-    story.live_until("2026-11-07 12:00")  # a Saturday, after the reminder
     story.customer("c1")
-    story.live_until("2026-11-10 12:00")
-    assert [row.occasion for row in story.rows(FollowUpRow)] == ["least:2026-11-02:close"]
+    story.live_until("2026-11-14 12:00")  # a Saturday, after the reminder
     story.customer("c2", "+8613900000002")
     story.live_until("2026-11-16 12:00")
-    assert [row.occasion for row in story.rows(FollowUpRow, customer_id=2)] == [
-        "least:2026-11-09:remind:2026-11-13",
-        "least:2026-11-09:close",
-    ]
+    reminder, close = "least:2026-11-09:remind:2026-11-13", "least:2026-11-09:close"
+    assert [row.occasion for row in story.rows(FollowUpRow, customer_id=1)][-2:] == [reminder, close]
+    assert story.rows(FollowUpRow, customer_id=2) == []
 
 
 # ----- waves
@@ -303,6 +300,20 @@ def test_8_3_a_round_below_its_smallest_share_is_refused_and_told_once(tell: Tel
     assert len(story.rows(FollowUpRow)) == sent
     refusals = [] if sent else ["notice: round:2026-11-10 refused: 59 of 200 are too few"]
     assert story.told("notice") == refusals
+
+
+def test_whom_nothing_may_or_can_reach_is_not_drawn(tell: Tell) -> None:
+    """Opted out, a number that is suppressed, no number: a round of 7 takes the other 7 of 10, 70 % of everybody."""
+    on = {"round": "1hy", "start": "2026-11-12", "sample": 7, "smallest_share": "70%"}
+    story = tell({"on": on, "message": SURVEY})
+    crowd(story, 9)
+    assert story.customer("c10", phone="", email="c10@example.com") == 10
+    story.reply("退订", "+8613900000001")
+    with story.runtime.db.write() as session:
+        customers.suppress_address(session, "sms", "+8613900000002", story.clock.now(), "unreachable")
+    story.live_until("2026-11-13 08:00")
+    assert {row.customer_id: row.state for row in story.rows(FollowUpRow)} == dict.fromkeys(range(3, 10), "sent")
+    assert story.trail("planned")[-1].because == "7 of 7 drawn"
 
 
 def test_a_round_reaches_everybody_who_is_there_on_its_day(tell: Tell) -> None:

@@ -9,10 +9,11 @@ import pytest
 
 from bot.channels.contract import Accepted, NotSent, Outcome, Outgoing, Receipt, Received, Refused, Sign, Unknown
 from bot.journey import doubt, inbox, receipts, sending
+from bot.journey.apply import refuse_messages, speaks_alone
 from bot.journey.intake import cancel_event
 from bot.journey.outreach import prepare_due
 from bot.runtime import Runtime
-from bot.store import customers, staff
+from bot.store import customers, links, staff
 from bot.store.tables import (
     AttemptRow,
     ConsentRow,
@@ -553,3 +554,22 @@ def test_whatever_happens_every_follow_up_ends_where_a_person_sees_it(
     assert len(keys) == len(set(keys))
     first = [row for row in story.rows(MessageRow, follow_up_id=story.follow_up("purchase").id) if row.channel == "sms"]
     assert max((row.again for row in first), default=0) <= len(BUSY.again_after)
+
+
+def test_one_of_several_persons_who_refuses_stays_silent_with_old_and_new_addresses(story: Story) -> None:
+    customer, now = story.customer(), story.runtime.clock.now()
+    with story.runtime.db.write() as session:
+        other = customers.add_person(session, customer, "Li", "head")
+        assert customers.add_point(session, customer, other, "sms", "+8613800012002")
+        row = customers.lock(session, [customer])[customer]
+        (person,) = customers.persons_by_ids(session, [other]).values()
+        refuse_messages(session, story.runtime, row, "reply", "STOP", now, speaks_alone(session, customer, person, 0))
+        assert row.opted_out_at is None
+        assert customers.add_point(session, customer, other, "telegram", "chat 77")
+        links.come_back(session, customer, "telegram", "chat 77", now)
+        links.use_again(session, "sms", "+8613800012002")
+        silent = {("sms", "+8613800012002"), ("telegram", "chat 77")}
+        assert customers.silent_addresses(session, [customer]) == silent
+        assert {point.person_id for point in customers.points_of(session, [customer])[customer]}.isdisjoint({other})
+        customers.hear_person_again(session, other)
+        assert customers.silent_addresses(session, [customer]) == set()

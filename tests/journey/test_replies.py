@@ -202,7 +202,7 @@ def test_what_comes_later_than_ten_minutes_is_a_free_message(asked: Story) -> No
 
 def test_a_late_score_is_noted_thanked_for_and_counts_nowhere(asked: Story) -> None:
     # when the survey has closed after fourteen days
-    asked.live_until("2026-11-23 09:00")
+    asked.live_until("2026-11-24 09:00")
     assert asked.survey().state == "lapsed"
     asked.reply("4")
 
@@ -216,7 +216,7 @@ def test_a_late_score_is_noted_thanked_for_and_counts_nowhere(asked: Story) -> N
 
 
 def test_a_low_late_score_reaches_a_person_all_the_same(asked: Story) -> None:
-    asked.live_until("2026-11-23 09:00")
+    asked.live_until("2026-11-24 09:00")
     asked.reply("1")
     assert asked.rows(AnswerRow) == []
     assert asked.ticket().kind == "low_score"
@@ -224,7 +224,7 @@ def test_a_low_late_score_reaches_a_person_all_the_same(asked: Story) -> None:
 
 
 def test_what_comes_much_later_is_a_free_message(asked: Story) -> None:
-    asked.live_until("2026-12-08 09:00")
+    asked.live_until("2026-12-09 09:00")
     texts = len(asked.texts())
     asked.reply("4")
     assert asked.trail("late") == []
@@ -410,7 +410,7 @@ def test_one_low_answer_among_good_ones_opens_the_ticket(asked: Story) -> None:
 
 
 def test_a_closed_survey_takes_nothing(asked: Story) -> None:
-    asked.live_until("2026-11-23 09:00")
+    asked.live_until("2026-11-24 09:00")
     with pytest.raises(Conflict):
         page(asked, overall=5)
     assert asked.rows(AnswerRow) == []

@@ -22,6 +22,7 @@ def story(story: Story) -> Story:
     story.hire("孙丽", "service", phone="+8613800001001", language="en")
     story.hire("周敏", "supervisor", phone="+8613800001002", language="en")
     story.customer()
+    story.customer("c2", phone="+8613900000002")
     return story
 
 
@@ -85,3 +86,16 @@ def test_it_is_let_go_only_with_a_reason(story: Story) -> None:
     assert row(story, task_id).state == TaskState.CANCELLED
     with pytest.raises(Conflict):
         cancel(story.runtime, task_id, "again")
+
+
+def test_only_its_superior_or_a_manager_lets_it_go(story: Story) -> None:
+    story.hire("吴总", "manager", phone="+8613800001003")
+    first, second = story.task(superior="supervisor"), story.task("c2", superior="supervisor")
+    with pytest.raises(Conflict, match="孙丽 may not let it go: that is for the supervisor or a manager"):
+        cancel(story.runtime, first, "no time", 1)
+    with pytest.raises(NotFound):
+        cancel(story.runtime, first, "no time", 9)
+    assert row(story, first).state == TaskState.OPEN
+    cancel(story.runtime, first, "moved away", 2)
+    cancel(story.runtime, second, "moved away", 3)
+    assert [line.data["staff"] for line in story.trail("cancelled")] == ["周敏", "吴总"]

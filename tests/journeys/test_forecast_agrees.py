@@ -145,6 +145,8 @@ def came(story: Story, program: Program, since: datetime) -> Count:
         if row and message.sent_at and message.sent_at > since and not isinstance(flows[row.flow].on, Unanswered):
             found[row.flow, row.intended_on, message.channel] += 1
     for task in story.rows(TaskRow):
+        if program.duty(task.flow) and task.opened_at > since:
+            found[task.flow, task.opened_at.astimezone(program.time_zone).date(), TASK] += 1
         flow = flows.get(task.flow)
         if flow and task.follow_up_id and task.opened_at > since and not (flow.message or isinstance(flow.on, AtLeast)):
             found[task.flow, rows[task.follow_up_id].intended_on, TASK] += 1

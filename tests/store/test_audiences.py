@@ -18,7 +18,17 @@ from flows.audience import All, AnyOf, Compare, Holds, Not, Predicate, Within, h
 from tests.store.conftest import NOW
 
 TODAY = date(2026, 9, 28)
-FIELDS = ("class", "activity_count", "activity_total", "days_since_activity", "city", "age", "vip")
+FIELDS = (
+    "class",
+    "activity_count",
+    "activity_total",
+    "days_since_activity",
+    "city",
+    "age",
+    "vip",
+    "anonymous",
+    "vip_guest",
+)
 TEXTS = ("", "a", "A", "b", "Z", "ä", "上海", "北京", "true", "1", "1.0", "é", "\U0001f600", "'", '"', "%", "a b", " a")
 texts = st.sampled_from(TEXTS) | st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=6)
 numbers = (
@@ -27,7 +37,7 @@ numbers = (
 flags = st.booleans()
 anything = texts | numbers | flags
 attributes = st.dictionaries(
-    st.sampled_from(("city", "age", "vip", "activity_count")),
+    st.sampled_from(("city", "age", "vip", "activity_count", "anonymous")),
     anything | st.none() | st.lists(st.integers(), max_size=2) | st.dictionaries(st.just("x"), st.integers()),
     max_size=4,
 )
@@ -38,6 +48,7 @@ people = st.fixed_dictionaries(
         "count": st.integers(0, 5),
         "total": st.integers(-20, 20).map(float) | st.just(99.5),
         "attributes": attributes,
+        "flags": st.dictionaries(st.sampled_from(("anonymous", "vip_guest")), flags),
     }
 )
 compares = st.builds(Compare, st.sampled_from(FIELDS), st.sampled_from(("==", "!=", "<", "<=", ">", ">=")), anything)
@@ -72,6 +83,7 @@ def chooses(db: Database) -> Callable[[list[dict[str, Any]], Predicate], tuple[s
                     customer_id=row.id,
                     program_id="p",
                     class_=each["class"],
+                    flags=each["flags"],
                     activity_on=each["on"],
                     activity_count=each["count"],
                     activity_total=each["total"],
@@ -89,7 +101,7 @@ def chooses(db: Database) -> Callable[[list[dict[str, Any]], Predicate], tuple[s
     return choose
 
 
-ANYBODY = {"class": None, "on": None, "count": 0, "total": 0.0, "attributes": {}}
+ANYBODY = {"class": None, "on": None, "count": 0, "total": 0.0, "attributes": {}, "flags": {}}
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -103,6 +115,9 @@ ANYBODY = {"class": None, "on": None, "count": 0, "total": 0.0, "attributes": {}
 @example([{**ANYBODY, "attributes": {"age": 1}}], Compare("age", "==", 1.0))
 @example([{**ANYBODY, "attributes": {"city": "Z"}}], Compare("city", "<", "a"))
 @example([{**ANYBODY, "attributes": {"city": "ä"}}], Compare("city", ">", "z"))
+@example([{**ANYBODY, "flags": {"vip_guest": True}}, ANYBODY], Compare("vip_guest", "<", True))
+@example([{**ANYBODY, "flags": {"vip_guest": True}}, ANYBODY], Compare("vip_guest", ">=", False))
+@example([{**ANYBODY, "attributes": {"anonymous": True}}], Not(Compare("anonymous", "==", True)))
 @example([{**ANYBODY, "class": "VIP"}], Compare("class", "==", "vip"))
 @example([{**ANYBODY, "on": TODAY}], Compare("days_since_activity", "==", 0))
 @example([{**ANYBODY, "attributes": {"activity_count": 7}}], Compare("activity_count", "==", 7))
@@ -130,8 +145,8 @@ def test_audiences_as_programs_write_them_choose_the_same(
 ) -> None:
     given_people = [
         ANYBODY,
-        {**ANYBODY, "class": "lost", "attributes": {"leader_introduced": True}},
-        {**ANYBODY, "class": "lost", "attributes": {"leader_introduced": False, "city": "上海"}},
+        {**ANYBODY, "class": "lost", "flags": {"leader_introduced": True}},
+        {**ANYBODY, "class": "lost", "flags": {"leader_introduced": False}, "attributes": {"city": "上海"}},
         {**ANYBODY, "on": TODAY - timedelta(days=29), "total": 100.0, "attributes": {"age": -1, "vip": True}},
     ]
     in_python, in_sql = chooses(given_people, parse_predicate(audience))
@@ -157,6 +172,7 @@ def test_the_data_of_an_event_win_over_attributes_in_sql_as_in_python(
             customer_id=row.id,
             program_id="p",
             class_=person["class"],
+            flags=person["flags"],
             activity_on=person["on"],
             activity_count=person["count"],
             activity_total=person["total"],

@@ -60,6 +60,19 @@ def test_what_is_due_is_found_by_its_partial_index(db: Database, index: str) -> 
     assert any(f"INDEX {index}" in plan for plan in plans), plans
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        lambda session: surveys.answers_of(session, 1),
+        lambda session: surveys.with_answers(session, [1, 2]),
+        lambda session: surveys.in_the_middle(session, [1, 2], NOW),
+    ],
+)
+def test_answers_are_found_by_the_index_of_the_current_ones(db: Database, step: Any) -> None:
+    plans = plans_of(db, step)
+    assert any("INDEX one_current_answer" in plan for plan in plans), plans
+
+
 def test_every_partial_index_that_is_not_unique_serves_a_due_query() -> None:
     partial = {
         index.name

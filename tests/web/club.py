@@ -41,6 +41,10 @@ flows:
     on: {event: left}
     after: 1d
     task: {kind: letter, name: {zh: 寄信, en: Write a letter}, role: clerk, within: 1w}
+duties:
+  - id: report
+    on: {monthly: 28}
+    task: {kind: report, name: {zh: 提交月报, en: Monthly report}, role: clerk, fields: {text: text}, required: [text]}
 callback:
   owner: service
   ladder: [{at: 0%, role: service}]

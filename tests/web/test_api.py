@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from bot.shelf import stock_texts
-from bot.store import contacts
+from bot.store import contacts, customers
 from bot.web.api import ROWS
 from flows.load import shipped_program_text
 from tests.web.house import LI, TOKEN, House, Serve
@@ -51,6 +51,39 @@ def test_a_customer_is_new_once_and_known_ever_after(api: httpx.Client) -> None:
     changed = api.post("/api/customers", json=NEW | {"name": "陈静怡"})
     assert verdicts(changed) == ["changed"]
     assert changed.json()["rows"][0]["row"] == first.json()["rows"][0]["row"]
+
+
+def test_own_times_and_flags_are_kept_and_shown(api: httpx.Client, house: House) -> None:
+    told = {"windows": {"times": ["18:30-20:00"], "days": ["sat"], "not": []}, "flags": {"leader_introduced": True}}
+    row = api.post("/api/customers", json=NEW | told).json()["rows"][0]["row"]
+    assert verdicts(api.post("/api/customers", json=NEW | told)) == ["known"]
+    with house.client(follow_redirects=True) as visitor:
+        page = visitor.get(f"/customer/{row}").text
+    assert "Sat; 18:30-20:00" in page
+    assert "Introduced by a leader" in page
+    assert verdicts(api.post("/api/customers", json=NEW | {"windows": {}})) == ["changed"]
+    with house.runtime.db.read() as session:
+        kept = customers.get(session, row)
+    assert kept is not None
+    assert kept.windows is None
+
+
+@pytest.mark.parametrize(
+    ("told", "field", "reason"),
+    [
+        ({"windows": {"times": ["tonight"]}}, "windows", "Cannot read the window 'tonight'"),
+        ({"windows": {"days": ["someday"]}}, "windows", "unknown weekday 'someday'"),
+        ({"windows": {"times": ["21:00-22:00"]}}, "windows", "leave no time inside the hard hours 09:00-20:00"),
+        ({"flags": {"king": True}}, "flags.king", "unknown flag 'king'"),
+        ({"flags": {"anonymous": True}, "programs": []}, "flags", "belong to a program, and none is named"),
+    ],
+)
+def test_own_times_and_flags_that_nobody_can_keep_are_refused(
+    refusing: httpx.Client, told: dict[str, Any], field: str, reason: str
+) -> None:
+    (fault,) = faults(refusing.post("/api/customers", json=NEW | told))
+    assert fault["field"] == field
+    assert reason in fault["reason"]
 
 
 def test_the_same_phone_is_the_same_customer_whatever_the_source_calls_them(api: httpx.Client) -> None:

@@ -193,6 +193,34 @@ def test_a_task_is_let_go_with_a_reason(visitor: Visitor, club: House) -> None:
     assert "they moved away" in visitor.read("/tasks?state=cancelled")
 
 
+def test_it_is_not_for_everybody_to_let_a_task_go(visitor: Visitor, club: House) -> None:
+    row = task_called(club, "letter")
+    visitor.be(LIN)
+    answer = visitor.send(f"/task/{row.id}/cancel", reason="no time")
+    assert answer.status_code == 409
+    assert "Lin may not let it go: that is for the customer service or a manager" in words_of(answer)
+    assert now_of(club, row).state == "open"
+
+
+# ----- about no customer
+
+
+def test_a_duty_is_recorded_like_any_task(visitor: Visitor, club: House) -> None:
+    club.push(days=7)
+    told = visitor.read("/tasks?role=clerk")
+    assert "Monthly report" in told
+    assert "about no single customer" in told
+    assert "day 28 of the month" in told
+    visitor.be(LIN)
+    with club.runtime.db.read() as session:
+        (row,) = [row for row in tasks.listed(session) if row.flow == "report"]
+    assert visitor.send(f"/task/{row.id}/done").status_code == 422
+    assert visitor.send(f"/task/{row.id}/done", **{"data.text": "three joined"}).status_code == 303
+    done = now_of(club, row)
+    assert (done.state, done.staff_id, done.customer_id) == ("done", LIN, 0)
+    assert visitor.client.get("/").status_code == 200
+
+
 # ----- the customer's page
 
 

@@ -1,0 +1,68 @@
+"""What a line of a timeline may be and say (docs/rehearse.md). An expectation that asks for anything else is a slip:
+with `not: true` it would come true for ever.
+"""
+
+from collections.abc import Mapping
+
+COMMON = frozenset({"at", "what", "because", "customer", "person", "program", "flow", "ticket", "text", "channel"})
+"""Fields that lines of many kinds have."""
+WHATS: Mapping[str, frozenset[str]] = {
+    what: frozenset(own.split())
+    for what, own in {
+        "planned": "due nominal count occasion seed",
+        "message": "purpose staff",
+        "resurvey": "purpose staff",
+        "stopped": "",
+        "resumed": "",
+        "skipped": "",
+        "missed": "",
+        "cancelled": "task kind staff",
+        "done": "task kind staff",
+        "unreachable": "",
+        "held": "",
+        "moved": "due",
+        "lapsed": "",
+        "late": "score points level",
+        "retry": "",
+        "fallback": "",
+        "reply": "intent score level categories topic flags",
+        "answer": "score points level round",
+        "ticket": "kind owner due call_before wished category topic urgent",
+        "ticket_note": "wished",
+        "alert": "roles ping_at",
+        "ping": "role step round staff count target met period",
+        "passed_on": "role",
+        "claimed": "staff",
+        "acknowledged": "staff",
+        "given_back": "staff",
+        "resolved": "staff round",
+        "round": "round due call_before",
+        "closed": "round",
+        "task": "task kind role name due staff",
+        "breach": "task kind role name staff count target met period",
+        "contact": "kind on counts staff missing",
+        "fulfilled": "count target period",
+        "restarted": "from next",
+        "milestone": "milestone on title",
+        "quota": "quota class numerator denominator share target met missing period penalty names seed staff count",
+        "class": "before after",
+        "annoyed": "",
+        "refused": "task",
+        "opted_out": "",
+        "opted_in": "",
+        "suppressed": "",
+        "notice": "count seed occasion due of",
+        "link": "",
+        "linked": "",
+        "left": "",
+        "came_back": "",
+        "paused": "",
+        "silence": "",
+        "sound": "",
+    }.items()
+}
+"""Kind of line -> its own fields; a line of `done` also has what was noted of its task."""
+FIELDS = COMMON.union(*WHATS.values())
+"""Every field that a line has of itself."""
+INSTANTS = frozenset({"at", "due", "call_before", "ping_at"})
+"""Fields that expectations compare to the minute, or to the day."""
