@@ -13,7 +13,7 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from bot.errors import Conflict, InputError, NotFound
-from bot.journey import replies, sending
+from bot.journey import callbacks, replies, sending
 from bot.store import staff, tickets, views
 from bot.store.tables import StaffRow
 from bot.web.access import console, form
@@ -34,8 +34,6 @@ STATES: dict[str, tuple[str, ...]] = {
 }
 """The choices of the filter, beside the states that they mean."""
 SOON = timedelta(hours=24)
-MANAGERS = {"manager", "top_manager", "admin"}
-"""Roles that may stop all sending, and close a ticket unasked (there `callbacks.override_close` has the last word)."""
 
 
 @dataclass(frozen=True)
@@ -184,7 +182,7 @@ def _yes(fields: FormData, name: str) -> bool:
 
 
 def is_manager(member: StaffRow | None) -> bool:
-    return member is not None and bool(MANAGERS & set(member.roles))
+    return member is not None and bool(callbacks.MANAGERS & set(member.roles))
 
 
 def must_be_somebody(request: Request) -> StaffRow:
