@@ -1,5 +1,6 @@
 """Settings, from the environment only (or a `.env` file). `.env.example` lists them all; a test holds the two equal."""
 
+import difflib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
@@ -7,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from bot.errors import SettingError
 
@@ -105,15 +106,15 @@ class Settings(BaseSettings):
             raise _wrong("is no web address", "write it with http:// or https://, such as https://care.example.com")
         return url
 
-    @field_validator("countries")
+    @field_validator("region", "countries")
     @classmethod
     def _are_countries(cls, countries: str) -> str:
         for name in _parts(countries):
             from phonenumbers import SUPPORTED_REGIONS  # who names no country does not wait for it
 
             if name.upper() not in SUPPORTED_REGIONS:
-                raise _wrong(f"names {name}, which is no country", "write codes of two letters, such as US,CA")
-        return countries
+                raise _wrong(f"names {name}, which is no country", "write codes of two letters, such as US or CN")
+        return countries.upper()
 
     @field_validator("twilio_messaging_service")
     @classmethod
@@ -137,10 +138,25 @@ def read_settings(**given: object) -> Settings:
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         item = error.errors()[0]
-        name = f"HUIFANG_{'_'.join(str(part) for part in item['loc']).upper()}"
+        name = _variable("_".join(str(part) for part in item["loc"]))
         context = item.get("ctx", {})
         told = _in_words(item["type"], context) or item["msg"]
         raise SettingError(name, told, context.get("remedy", "see .env.example")) from error
+
+
+def unknown_settings() -> Iterator[tuple[str, str]]:
+    """(name, the setting that was probably meant, or "") of each HUIFANG_ variable that is no setting, here or in
+    the `.env` file: nobody reads it."""
+    prefix = "huifang_"
+    given = {*EnvSettingsSource(Settings).env_vars, *DotEnvSettingsSource(Settings).env_vars}
+    for name in sorted(each.removeprefix(prefix) for each in given if each.startswith(prefix)):
+        if name not in Settings.model_fields:
+            meant = difflib.get_close_matches(name, Settings.model_fields, n=1)
+            yield _variable(name), _variable(meant[0]) if meant else ""
+
+
+def _variable(field: str) -> str:
+    return f"HUIFANG_{field.upper()}"
 
 
 def _parts(listed: str) -> Iterator[str]:

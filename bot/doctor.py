@@ -26,7 +26,7 @@ from bot.channels.email import EmailChannel
 from bot.channels.telegram import TelegramChannel
 from bot.channels.twilio import TwilioChannel
 from bot.clock import SystemClock
-from bot.config import Settings
+from bot.config import Settings, unknown_settings
 from bot.errors import HuifangError, SettingError
 from bot.journey.spool import Spool
 from bot.shelf import knows_template, read_program
@@ -122,6 +122,9 @@ def _database_url(settings: Settings) -> URL | None:
 
 
 def _of_settings(settings: Settings) -> Iterator[Finding]:
+    for name, meant in unknown_settings():
+        remedy = f"write {meant}" if meant else "take it away; .env.example lists them all"
+        yield warning("settings", f"{name} is no setting, and nobody reads it", remedy)
     match settings.channels:
         case "simulator":
             yield good("channels", "the built-in phones: no message leaves this machine")

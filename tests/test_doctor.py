@@ -18,6 +18,7 @@ from bot.channels.fakes.twilio import FakeTwilio
 from bot.clock import SystemClock
 from bot.config import Settings, read_settings
 from bot.doctor import Finding, Verdict, examine
+from bot.errors import SettingError
 from bot.journey.spool import Spool
 from bot.store import staff
 from bot.store.condition import _weak, condition_of
@@ -372,3 +373,21 @@ def test_a_spool_that_cannot_be_written_is_a_fault(spool: str) -> None:
 def test_a_spool_with_texts_in_it_is_told() -> None:
     Spool("huifang.spool").append([{"body": "5"}])
     assert "texts wait" in told(house(), "spool", Verdict.WARNING)
+
+
+def test_a_misspelt_setting_is_named_with_the_one_that_was_meant(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUIFANG_REGIONS", "US")
+    (folder / ".env").write_text("HUIFANG_TWILLIO_NUMBERS=+14155550100\nHUIFANG_REGION=US\nHUIFANG_BREAKFAST=eggs\n")
+
+    lines = told(house(), "settings", Verdict.WARNING).splitlines()
+
+    said = "is no setting, and nobody reads it"
+    assert f"warning HUIFANG_BREAKFAST {said} -> take it away; .env.example lists them all" in lines
+    assert f"warning HUIFANG_REGIONS {said} -> write HUIFANG_REGION" in lines
+    assert f"warning HUIFANG_TWILLIO_NUMBERS {said} -> write HUIFANG_TWILIO_NUMBERS" in lines
+    assert not [line for line in lines if "HUIFANG_REGION is" in line]
+
+
+def test_a_region_that_is_no_country_is_refused() -> None:
+    with pytest.raises(SettingError, match="HUIFANG_REGION names XX, which is no country"):
+        house(region="XX")
