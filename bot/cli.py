@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from bot.commands.approvals import approving
 from bot.commands.check import check
 from bot.commands.classes import classes_of
 from bot.commands.contacts import contacting
@@ -46,6 +47,7 @@ app.add_typer(staffing, name="staff")
 app.add_typer(linking, name="link")
 app.add_typer(sending, name="senders")
 app.add_typer(tasking, name="task")
+app.add_typer(approving, name="approval")
 app.add_typer(contacting, name="contact")
 app.add_typer(faking, name="fake")
 app.command()(evaluate)
@@ -213,7 +215,10 @@ def _fields(pairs: list[str], texts: set[str]) -> dict[str, Any]:
 
 @app.command()
 def forecast(
-    days: Annotated[int, typer.Option(min=1, max=366, help="How many days ahead.")] = 30,
+    days: Annotated[int, typer.Option(min=1, max=366, help="How many days.")] = 30,
+    start: Annotated[
+        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First day; none: today.")
+    ] = None,
     json_: JsonOption = False,
 ) -> None:
     """What would be sent to whom, when, at which cost, and who is left out; writes nothing."""
@@ -221,7 +226,7 @@ def forecast(
     from bot.commands.forecast import print_forecast, print_forecast_lines
     from bot.forecast import forecast as look_ahead
 
-    found = look_ahead(open_runtime(read_settings()), days)
+    found = look_ahead(open_runtime(read_settings()), days, start.date() if start else None)
     if json_:
         print_forecast_lines(found)
     else:

@@ -29,12 +29,11 @@ from bot.clock import SystemClock
 from bot.config import Settings, unknown_settings
 from bot.errors import HuifangError, SettingError
 from bot.journey.spool import Spool
-from bot.shelf import knows_template, read_program
+from bot.shelf import admit, read_program
 from bot.store import staff
 from bot.store.condition import Condition, condition_of
 from bot.store.db import Database
 from flows.errors import ProgramError
-from flows.load import load_program
 from flows.program import Program
 
 APART = timedelta(seconds=30)
@@ -214,7 +213,7 @@ def _of_programs(settings: Settings, programs: list[Program]) -> Iterator[Findin
     for name in program_names(settings):
         try:
             file, text = read_program(name)
-            program = load_program(text, file, knows=knows_template)
+            program = admit(text, file)
         except ProgramError as error:
             yield from (fault("program", str(each)) for each in error.faults)
         else:

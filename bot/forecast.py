@@ -1,7 +1,8 @@
 """What would be sent to whom, when and by which channel, and who is left out by which rule; it writes nothing.
 
 How many come due is counted in `projection.py`, through the same Selections and draws that the planner makes, so the
-two cannot disagree. Not foreseen: what people answer, and what the weekly cap moves to another day.
+two cannot disagree. Not foreseen: what people answer, what the weekly cap moves to another day, and whose date is over
+between the plan and its day (`not contract_ends < today`).
 """
 
 from collections import defaultdict
@@ -13,11 +14,12 @@ from typing import Any
 
 from sqlmodel import Session
 
-from bot.journey import duties, occasions
+from bot.journey import approvals, duties, occasions
 from bot.journey.wording import ask
 from bot.projection import Key, Projection
 from bot.runtime import Runtime
 from bot.store import outlook
+from flows.approval import Content
 from flows.program import Flow, Program
 from flows.resurvey import FLOW as RESURVEY
 from flows.triggers import AtLeast
@@ -49,6 +51,8 @@ class ForecastLine:
     due_at: datetime
     provisional: bool
     festival: str = ""
+    occasion: str = ""
+    """What it is sent for, where its flow says so (R87)."""
 
     @property
     def is_message(self) -> bool:
@@ -61,6 +65,7 @@ class ForecastLine:
             "program": self.program_id,
             "flow": self.flow,
             "template": self.template,
+            "occasion": self.occasion,
             "channel": self.channel,
             "count": self.count,
             "segments": self.segments,
@@ -130,37 +135,42 @@ class Forecast:
         return counts
 
 
-def forecast(runtime: Runtime, days: int = 30) -> Forecast:
-    """Count what is planned and what the planner will plan, day by day."""
+def forecast(runtime: Runtime, days: int = 30, start: date | None = None) -> Forecast:
+    """Count what is planned and what the planner will plan, day by day (R37), from `start` on; none, or past: today."""
     runtime.shelf.refresh()
     in_force = runtime.shelf.in_force
-    start = runtime.today(in_force[0].program.zone if in_force else "UTC")
+    today = runtime.today(in_force[0].program.zone if in_force else "UTC")
+    start = max(today, start or today)
     with runtime.db.read() as session:
-        ahead = Projection(runtime, session, runtime.clock.now(), start, start + timedelta(days=days))
+        ahead = Projection(runtime, session, runtime.clock.now(), today, start + timedelta(days=days))
         ahead.run()
         left_out = [
             out
             for each in in_force
             for flow in each.program.flows
-            for out in _left_out(runtime, session, each.program, flow, start)
+            for out in _left_out(runtime, session, each.program, flow, today)
         ]
-    lines = [_line(runtime, key, count, ahead.due_at[key]) for key, count in ahead.counts.items() if _goes_out(key)]
+    shown = [key for key in ahead.counts if key.day >= start and _goes_out(key)]
+    lines = [_line(runtime, key, ahead.counts[key], ahead.due_at[key]) for key in shown]
     with runtime.db.read() as session:
         lines += [
             line
             for each in in_force
             for line in _duties(runtime, session, each.program, start, start + timedelta(days))
         ]
+        lines, waiting = _approved(runtime, session, lines)
+        left_out += waiting
     lines.sort(key=lambda line: (line.day, line.program_id, line.flow, line.channel, line.festival))
     return Forecast(start, days, tuple(lines), tuple(left_out), tuple(_loads(runtime, lines)))
 
 
 def _duties(runtime: Runtime, session: Session, program: Program, start: date, end: date) -> Iterator[ForecastLine]:
     """Work of staff that comes round and is about no customer; what has opened already is not foreseen."""
-    for name, _, _, _, at in duties.looks(runtime, program, start, end - timedelta(days=1)):
+    for name, _, nominal_on, _, at in duties.looks(runtime, program, start, end - timedelta(days=1)):
         duty, day = program.duty(name), at.astimezone(program.time_zone).date()
         assert duty is not None
-        if at > runtime.clock.now():
+        time = duties.occurrence(runtime, program, duty, nominal_on, day, day)
+        if at > runtime.clock.now() and time and not duties.is_prepared(session, runtime, program, duty, time):
             yield ForecastLine(
                 day=day,
                 program_id=program.id,
@@ -202,6 +212,7 @@ def _line(runtime: Runtime, key: Key, count: int, due_at: datetime) -> ForecastL
         due_at=due_at,
         provisional=runtime.calendar(program).is_provisional(key.day.year),
         festival=key.festival,
+        occasion=flow.occasion or "" if flow else "",
     )
 
 
@@ -241,6 +252,30 @@ def _left_out(runtime: Runtime, session: Session, program: Program, flow: Flow, 
         return []
     found = outlook.left_out(session, program.id, flow.audience, today, occasions.way_of(runtime, flow))
     return [LeftOut(program.id, flow.id, because, count) for because, count in found.items() if count]
+
+
+def _approved(
+    runtime: Runtime, session: Session, lines: Sequence[ForecastLine]
+) -> tuple[list[ForecastLine], list[LeftOut]]:
+    """The lines that go out as things stand, and who is left out since what they would get is not approved."""
+    needs = {(line.program_id, line.flow, line.template): _needed(runtime, line) for line in lines if line.template}
+    waiting = approvals.waiting(session, needs)
+    out: dict[tuple[str, str, str], int] = defaultdict(int)
+    go = []
+    for line in lines:
+        if waits := waiting.get((line.program_id, line.flow, line.template)):
+            out[line.program_id, line.flow, waits.because] += line.count
+        else:
+            go.append(line)
+    return go, [LeftOut(*about, count) for about, count in out.items()]
+
+
+def _needed(runtime: Runtime, line: ForecastLine) -> tuple[Content, ...]:
+    """What must be approved before a line's messages go out."""
+    program = runtime.shelf.program(line.program_id).program
+    flow = next((each for each in program.flows if each.id == line.flow), None)
+    survey = flow.message.survey if flow and flow.message else program.callback.resurvey.survey
+    return tuple(approvals.needed(runtime, program, flow, survey, line.template))
 
 
 def _loads(runtime: Runtime, lines: Sequence[ForecastLine]) -> Iterator[Load]:

@@ -3,11 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
 from bot.store import programs as store
 from bot.store.db import Database
+from flows.checks import wording_faults
 from flows.errors import Fault, ProgramError
 from flows.load import digest_of, load_program, shipped_program_ids, shipped_program_text
 from flows.program import Program
@@ -104,13 +106,20 @@ def stock(db: Database, names: Sequence[str], now: datetime) -> tuple[str, ...]:
 def stock_texts(db: Database, texts: Mapping[str, str], now: datetime) -> tuple[str, ...]:
     """As `stock`, from file name -> YAML text."""
     templates = shipped()
-    programs = [(load_program(text, file, knows=knows_template), text) for file, text in texts.items()]
+    programs = [(admit(text, file), text) for file, text in texts.items()]
     with db.write() as session:
-        for template in templates:
-            store.add_template(session, template, now)
+        store.add_templates(session, templates, now)
         for program, text in programs:
             store.add_program(session, program.id, digest_of(text), text, now)
     return tuple(program.id for program, _ in programs)
+
+
+def admit(text: str, file: str) -> Program:
+    """Read a program that is handed in; ProgramError tells its faults, and those of its templates' wording (R102)."""
+    program = load_program(text, file, knows=knows_template)
+    if faults := tuple(wording_faults(program, _shipped_catalog())):
+        raise ProgramError(faults)
+    return program
 
 
 def knows_template(program_id: str, name: str) -> bool:
@@ -133,10 +142,18 @@ def read_program(name: str) -> tuple[str, str]:
     if name in shipped_program_ids():
         return f"{name}.yaml", shipped_program_text(name)
     path = Path(name)
-    if path.suffix not in (".yaml", ".yml") or not path.is_file():
-        remedy = f"use one of {', '.join(shipped_program_ids())}, or the path of a YAML file"
-        raise ProgramError((Fault(name, None, "program", "no such program or file", remedy),))
+    if not path.is_file():
+        raise ProgramError((Fault(name, None, "program", "no such program or file", _which_was_meant(name)),))
+    if path.suffix not in (".yaml", ".yml"):
+        raise ProgramError((Fault(name, None, "program", "no YAML file", "name it .yaml, or give the file that is"),))
     try:
         return str(path), path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ProgramError((Fault(name, None, "", "not UTF-8 text", "save the file as UTF-8"),)) from error
+
+
+def _which_was_meant(name: str) -> str:
+    if Path(name).suffix:
+        return "look at the path: it is read from the folder you are in"
+    near = get_close_matches(name, shipped_program_ids(), n=3) or shipped_program_ids()
+    return f"use {', '.join(near)}, or the path of a YAML file"

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from flows import actions, duties, fields, triggers
+from flows import actions, approval, assignment, duties, fields, triggers
 from flows import program as language
 from flows.audience import FLAGS, MEASURES, All
 from flows.calendar import Festival
@@ -37,11 +37,23 @@ SECTIONS: tuple[tuple[type[Part], str, str], ...] = (
     (language.Classes, "classes", "A class belongs to a program, not to a customer."),
     (language.ClassRule, "rules", "A list in `classes`."),
     (language.Activity, "activity", "The measures are `activity_count`, `activity_total` and `days_since_activity`."),
+    (
+        assignment.Assignment,
+        "assignment",
+        "A list. A customer who is told with another member of staff is refused, with the reason.",
+    ),
     (language.EventType, "events", "`events` maps the name of an event to its fields."),
     (language.ContactKind, "contacts", "`contacts` maps the name of a kind, such as `call`, to its fields."),
+    (language.Raised, "raises", "A list in `contacts`. A contact that is told a week late alerts nobody any more."),
     (language.MatterKind, "matters", "`matters` maps the name of a kind to its dates."),
     (language.Survey, "surveys", "`surveys` maps an id to its questions."),
     (language.Question, "questions", "In the order in which they are asked."),
+    (
+        approval.Approval,
+        "approval",
+        "It stands in a survey, and in a message. What ships may go out; what was edited or withdrawn waits until it "
+        "is submitted and another person approves it: `huifang approval`.",
+    ),
     (language.Flow, "flows", "A list. Each flow is one rule: when, to whom, what."),
     (
         triggers.AfterEvent,
@@ -50,7 +62,12 @@ SECTIONS: tuple[tuple[type[Part], str, str], ...] = (
         "takes over from that of the old one, counted from its last step.",
     ),
     (triggers.OnSilence, "on: silence", "The activity is the event that the program's `activity` names."),
-    (triggers.Every, "on: every", "A customer of another class begins anew."),
+    (
+        triggers.Every,
+        "on: every",
+        "A customer of another class begins anew. A contact means the step that is open or to come: one that is logged "
+        "after a message was sent, answered or not, and before the next nominal date begins the interval anew.",
+    ),
     (triggers.SeasonRule, "seasons", "A list in a trigger that comes again."),
     (triggers.OnDate, "on: date", "`before` or `after` of the flow says how far from it."),
     (triggers.OnFestival, "on: festivals", "Off days do not move a greeting."),
@@ -64,9 +81,15 @@ SECTIONS: tuple[tuple[type[Part], str, str], ...] = (
         "Without `sample` and `share` everybody who is meant is asked. Each day counts from the one before: monthly "
         "rounds from the 31st come on the 30th, and from February on always on the 28th.",
     ),
-    (triggers.AtLeast, "on: at_least", "Each is told with the flow's task."),
+    (
+        triggers.AtLeast,
+        "on: at_least",
+        "Each is told with the flow's task. It is due when the period ends, at its `at` on the last day; what is "
+        "missing then is one breach, and the superior of the task hears of it.",
+    ),
     (triggers.Unanswered, "on: unanswered", "The reminder goes on with the same survey, before it closes."),
     (actions.MessageAction, "message", "It stands in a flow."),
+    (actions.Appointment, "appointment", "It stands in a task."),
     (actions.TaskAction, "task", "It stands in a flow, a quota and a duty, and in `replies` as `suggestion`."),
     (language.Quota, "quotas", "A list. Each is closed on the first workday after its period."),
     (duties.Duty, "duties", "A list. Its `on` is one of the next three forms, `first_workdays` or `festivals`."),
@@ -76,9 +99,31 @@ SECTIONS: tuple[tuple[type[Part], str, str], ...] = (
     (language.Replies, "replies", "Every field may be left out."),
     (language.Low, "low", "It stands in `replies`."),
     (language.Alert, "alerts", "`alerts` maps a flag to its words and roles."),
+    (
+        language.Wording,
+        "wording",
+        "`huifang check` and every start hold each template against it that the program names, with all values known "
+        "and with each of those missing that may be.",
+    ),
     (language.Callback, "callback", "Every program needs one."),
-    (language.Rung, "ladder", "A list; each rung is told at its time, in staff hours (08:00 to 22:00)."),
+    (
+        language.Rung,
+        "ladder",
+        "A list; each rung is told at its time, in staff hours: from 08:00 to 22:00, at 22:00 sharp still.",
+    ),
+    (
+        language.OwnerRule,
+        "owners",
+        "A list in `callback`: the first rule that holds. What the event said is known for as long as an answer to the "
+        "re-survey would count.",
+    ),
     (language.Resurvey, "resurvey", "It stands in `callback`."),
+    (
+        language.AskRule,
+        "resurvey by",
+        "A list. The answer that staff note closes the ticket or opens the next round, as a reply would; let go, or "
+        "when nobody is to be called any more, the message asks after all.",
+    ),
     (language.Cap, "cap", "Answers inside a conversation do not count."),
 )
 TITLES: Mapping[type[Part], str] = {model: title for model, title, _ in SECTIONS}
@@ -91,7 +136,7 @@ MEANINGS: Mapping[tuple[str, str], str] = {
     ("Program", "company_phone"): "what customers may call: {{ company_phone }}",
     ("Program", "language"): "language of customers who state none",
     ("Program", "hard_hours"): "never left by an automatic message",
-    ("Program", "windows"): "preferred times, inside the hard hours",
+    ("Program", "windows"): "preferred times, inside the hard hours; each is open at its start and closed at its end",
     ("Program", "off_days"): "what steps do on off days",
     ("Program", "classes"): "classes of customers",
     ("Program", "activity"): "the event that the measures count",
@@ -104,6 +149,7 @@ MEANINGS: Mapping[tuple[str, str], str] = {
     ("Program", "quotas"): "what a period must have reached",
     ("Program", "replies"): "what follows a reply",
     ("Program", "callback"): "how somebody calls back",
+    ("Program", "wording"): "how every message begins and ends",
     ("Program", "cap"): "at most so many automatic messages to one customer",
     ("Program", "greeting_at"): "local time of festival greetings",
     ("ClassRule", "class"): "one of the `names`",
@@ -130,6 +176,7 @@ MEANINGS: Mapping[tuple[str, str], str] = {
     ("Callback", "clock"): "calendar: every hour counts; business: workdays only",
     ("Callback", "ladder"): "who is told when; at least one rung",
     ("Callback", "resurvey"): "how the customer is asked again",
+    ("OwnerRule", "role"): "role that owns the ticket; it need not stand on the ladder",
     ("Rung", "role"): "role that is pinged; `auto_repair:manager` at a member of staff means in that program only",
     ("Resurvey", "after"): "after the handling is recorded",
     ("Resurvey", "template"): "template that tells the result and asks",
@@ -176,6 +223,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "attributes": "{city: text, birthday: date}",
         "persons": "[owner, barista]",
         "responsible": "2",
+        "assignment": "[{where: class == 'member', roles: [host]}]",
         "events": "{visit: {name: {en: Visit}}}",
         "contacts": "{call: {name: {en: Call}}}",
         "matters": "{machine: {name: {en: Machine}, dates: [guaranteed_until]}}",
@@ -186,12 +234,14 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "quotas": "[{id: asked, rate: follow_up, target: 80%}]",
         "duties": "[{id: till, on: {monthly: 31}, task: {kind: form, name: {en: Count the till}, role: host}}]",
         "replies": "{low: {level: 2}, neutral_level: 3}",
+        "wording": """{ends: {en: ["{{ company }}, {{ company_phone }}"]}}""",
         "callback": "{owner: host, sla: 24h, ladder: [{at: 0%, role: host}], resurvey: {survey: visit}}",
         "cap": "{messages: 2, days: 7}",
         "greeting_at": '"10:30"',
         "horizon": "3d",
         "assumptions": "[asked one day after the visit]",
     },
+    "Assignment": {"where": "class == 'member'", "roles": "[host, manager]", "extension": "stands_in"},
     "OffDays": {"weekend": "send", "holiday": "defer", "advance": "true"},
     "Classes": {
         "names": "[member, guest]",
@@ -212,14 +262,18 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "fields": "{topic: text, business: flag, next_step: text}",
         "required": "[topic, next_step]",
         "counts": "not business",
+        "raises": "[{event: credit_changed, where: credit != 'good', data: {change: credit}}]",
     },
+    "Raised": {"event": "credit_changed", "where": "credit != 'good'", "data": "{change: credit}"},
     "MatterKind": {"name": "{zh: 咖啡机, en: Machine}", "dates": "[guaranteed_until, serviced_on]"},
     "Survey": {
         "questions": '[{id: overall, scale: 1-5, text: {en: "How was it?"}}]',
         "ask": "1",
         "closes_after": "7d",
         "complaints": "note",
+        "approval": "{author: marketer, approver: manager}",
     },
+    "Approval": {"author": "marketer", "approver": "manager"},
     "Question": {
         "id": "overall",
         "scale": "1-5",
@@ -241,6 +295,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "valid_for": "3d",
         "off_days": "{weekend: send}",
         "stops_on": "[closed_account]",
+        "breach": "true",
         "exempt_from_cap": "true",
         "set_class": "member",
         "message": "{template: visit, purpose: survey, survey: visit}",
@@ -287,10 +342,12 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
     "MessageAction": {
         "template": "greeting/{festival}",
         "purpose": "survey",
+        "occasion": "activity",
         "survey": "visit",
         "channels": "[sms, telegram]",
         "to": "[owner, barista]",
         "pause_during_ticket": "true",
+        "approval": "{author: marketer, approver: manager}",
     },
     "TaskAction": {
         "kind": "call",
@@ -303,8 +360,13 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "at": '"17:00"',
         "fields": "{topic: text, next_step: text, order: number}",
         "required": "[topic, next_step]",
+        "shows": "[city]",
         "counts_as": "call",
+        "appointment": "{time: visit_time}",
+        "copy_to": "[manager]",
+        "answer": "suggestion_answered",
     },
+    "Appointment": {"time": "visit_time"},
     "Quota": {
         "id": "visits_asked",
         "name": "{zh: 到店回访率, en: Visits asked about}",
@@ -324,6 +386,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "before": "5wd",
         "each": "staff",
         "opens_at": '"08:30"',
+        "unless_approved": "new_year",
         "task": "{kind: letter, name: {en: Write the cards}, role: host, workdays: 3}",
     },
     "Daily": {"daily": "true"},
@@ -338,12 +401,16 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "ask_details": "apology_detail",
         "alerts": "{medical: {words: {en: [bleeding]}, ping: [doctor]}}",
         "topics": "{service: [staff, rude, 态度], price: [expensive, 太贵]}",
-        "annoyed": "{zh: [太频繁, 别烦我], en: [too often]}",
+        "annoyed": "{zh: [太频繁, 骚扰], en: [too often]}",
         "annoyed_by_calls": "{zh: [别老打电话], en: [stop calling]}",
         "suggestion": "{kind: visit, name: {en: Talk it over}, role: host, workdays: 10}",
     },
     "Low": {"level": "2", "points": "60"},
     "Alert": {"words": "{zh: [出血], en: [bleeding]}", "ping": "[doctor, manager]"},
+    "Wording": {
+        "begins": """{en: ["{{ salutation }},", "Dear guest,"]}""",
+        "ends": """{en: ["{{ company }}, {{ company_phone }}"]}""",
+    },
     "Callback": {
         "owner": "host",
         "sla": "72h",
@@ -352,9 +419,22 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "acknowledge_within": "30min",
         "off_days": "{weekend: send, holiday: send}",
         "resurvey": "{after: 1d, survey: visit}",
+        "owners": "[{role: kitchen, where: topic == 'food'}]",
+        "visit": "{kind: visit, name: {en: Look at it}, role: host, within: 3d}",
+    },
+    "OwnerRule": {"role": "manager", "where": "grade == 'major' or topic == 'safety'"},
+    "AskRule": {
+        "where": "grade == 'major'",
+        "task": "{kind: call, name: {en: Ask}, role: host, fields: {score: number}, required: [score]}",
     },
     "Rung": {"at": "100%+24h", "role": "manager"},
-    "Resurvey": {"after": "2d", "template": "resurvey", "survey": "handled", "off_days": "{weekend: send}"},
+    "Resurvey": {
+        "after": "2d",
+        "template": "resurvey",
+        "survey": "handled",
+        "off_days": "{weekend: send}",
+        "by": "[{task: {kind: call, name: {en: Ask}, role: host, fields: {score: number}, required: [score]}}]",
+    },
     "Cap": {"messages": "3", "days": "7"},
 }
 """How each field may be written; a test reads every one of them as the model would."""
@@ -384,11 +464,13 @@ KNOWN: Mapping[str, str] = {
     "task_id": "in a notice about a task",
     "task_name": "in a notice about a task",
     "staff_name": "in a ping, once somebody holds the ticket",
+    "person_name": "in a ping, if the ticket is about one of several contact persons",
     "customer_phone_masked": "in a ping",
     "reply_text": "for a ticket",
     "score_text": "in a ping, if there is a score",
     "level": "in a ping, if there is a score",
-    "minutes_left": "in a ping, in the last 24 hours",
+    "time_left": "in a ping, before the ticket is due",
+    "time_over": "in a ping, after the ticket was due",
     "closes_on": "in a message with a survey",
 }
 """When the house supplies a variable today (bot/journey/wording.py, callbacks.py)."""
@@ -430,7 +512,8 @@ many (`city in ['Beijing', 'Shanghai']`), or name a flag alone (`leader_introduc
 brackets. Fields are MEASURES,
 the program's `attributes`, the flags FLAGS, and, in `where`, the fields of the event. A missing
 fact, or a value of another kind, makes its comparison false; a flag that nobody has set is false. A date is compared as
-text: `birthday >= '1990-01-01'`.
+text: `birthday >= '1990-01-01'`, or with `today`, the day on which it is asked, at the latest that of sending:
+`not contract_ends < today`.
 
 **Flags** come with a customer and hold in every program, whatever its flows say: who is `anonymous` is never contacted;
 whoever is `leader_introduced` hears of milestones and is greeted, nothing else; a `vip_guest` is greeted, and gets what

@@ -6,10 +6,13 @@ from typing import Literal
 
 from pydantic import Field
 
+from flows.approval import Approval
 from flows.fields import OffsetField, Part, TimeField, Words
 from messages.catalog import Purpose
 
 FieldKind = Literal["number", "text", "flag", "date"]
+Occasion = Literal["activity", "weather", "festival", "construction_step", "offer", "policy_change"]
+"""What gives us cause to write to a customer who did not ask for it (R87)."""
 
 
 class MessageAction(Part):
@@ -17,6 +20,11 @@ class MessageAction(Part):
 
     template: str
     purpose: Purpose = Purpose.SERVICE
+    occasion: Occasion | None = Field(
+        None,
+        description="activity | weather | festival | construction_step | offer | policy_change: what it is sent for; "
+        "marketing must say it, and a flow on festivals says it by itself (R87)",
+    )
     survey: str | None = Field(None, description="id of the survey it opens")
     channels: tuple[str, ...] = Field(
         ("sms",), description="in order; the first that the customer has and allows (R92)"
@@ -27,6 +35,20 @@ class MessageAction(Part):
     pause_during_ticket: bool = Field(
         False,
         description="waits while a complaint about its matter is not dealt with; one about no matter holds all of them",
+    )
+    approval: Approval | None = Field(
+        None, description="its template is not sent before it is approved; as it ships it may go out (R103)"
+    )
+
+
+class Appointment(Part):
+    """A task whose time is agreed with the customer: a reply to the flow's message confirms it, or names another (R89).
+
+    The flow's date is its day; a proposal of the customer holds once staff agree.
+    """
+
+    time: str | None = Field(
+        None, description="attribute of the customer that says at what time of day: 14:00; none: the task's `at`"
     )
 
 
@@ -46,4 +68,16 @@ class TaskAction(Part):
     at: TimeField = Field(time(18), description="time of day when it is due")
     fields: Mapping[str, FieldKind] = Field(default_factory=dict, description="what is noted when it is done")
     required: tuple[str, ...] = Field((), description="fields without which it is not done")
+    shows: tuple[str, ...] = Field(
+        (), description="attributes of the customer that whoever does it must know: the address of a letter (R45)"
+    )
     counts_as: str | None = Field(None, description="kind of contact that is logged when it is done")
+    appointment: Appointment | None = Field(
+        None, description="the customer may confirm or move it by a reply; for flows with a date and a message"
+    )
+    copy_to: tuple[str, ...] = Field((), description="roles that get a copy of it, with the customer's words")
+    answer: str | None = Field(
+        None,
+        description="template that tells the customer what was recorded, once it is done; it may name the task's "
+        "fields (R155)",
+    )

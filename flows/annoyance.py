@@ -28,16 +28,17 @@ def apart_from_annoyance(program: Program, reading: Reading, text: str, question
     """What a reply says that has words of annoyance: an opt-out, something else beside them, or nothing but annoyance.
 
     An opt-out stays one unless it refuses nothing but calls. A complaint or a question counts where it names a topic of
-    the program: "fed up" is no other complaint.
+    the program: "fed up" is no other complaint, and nobody is called for it.
     """
     if ANNOYED not in reading.flags:
         return reading
-    if reading.intent is Intent.OPT_OUT and _opts_out(_without(text, _all(program.replies.annoyed_by_calls)), question):
-        return reading
     rest_of_it = _without(text, words_of_annoyance(program))
     rest = read(rest_of_it, question)
-    more = rest.category is Category.COMPLAINT or rest.kind == "question"
-    if rest.intent in _BY_THEMSELVES or (more and topic_of(program, rest_of_it)):
+    asks_more = rest.category is Category.COMPLAINT or rest.kind == "question"
+    more = asks_more and topic_of(program, rest_of_it) is not None
+    if reading.intent is Intent.OPT_OUT and _opts_out(_without(text, _all(program.replies.annoyed_by_calls)), question):
+        return reading if more else replace(reading, category=None, categories=())
+    if rest.intent in _BY_THEMSELVES or more:
         return replace(rest, flags=reading.flags, because=("words of annoyance", *rest.because))
     return Reading(
         intent=Intent.COMMENT,

@@ -5,6 +5,9 @@
 A missing fact makes its comparison false, whatever the operator; so does a comparison between unlike types. The same
 tree is evaluated here for one customer and compiled to SQL for many (`bot/store/audiences.py`); a property test holds
 that both choose the same customers. Fields are `class`, the measures of the program's activity, flags and attributes.
+A date may be compared with `today`, the day on which it is asked: at the latest that of sending (R8).
+
+    not contract_ends < today
 """
 
 import ast
@@ -12,9 +15,17 @@ import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from enum import StrEnum
 from typing import Any
 
 from flows.errors import PredicateError
+
+
+class Day(StrEnum):
+    """A day that is known only when it is asked for; among the facts it stands under its own name."""
+
+    TODAY = "today"
+
 
 Literal = str | float | int | bool
 MEASURES = ("class", "activity_count", "activity_total", "days_since_activity")
@@ -116,9 +127,9 @@ def holds(predicate: Predicate, facts: Mapping[str, Any]) -> bool:
         case Holds(field):
             return facts.get(field) is True
         case Within(field, values):
-            return any(_compares(facts.get(field), "==", value) for value in values)
+            return any(_compares(facts.get(field), "==", _known(value, facts)) for value in values)
         case Compare(field, op, value):
-            return _compares(facts.get(field), op, value)
+            return _compares(facts.get(field), op, _known(value, facts))
 
 
 def fields_of(predicate: Predicate) -> frozenset[str]:
@@ -160,7 +171,11 @@ def kind_of(value: object) -> str | None:
     return None
 
 
-def _compares(fact: object, op: str, value: Literal) -> bool:
+def _known(value: Literal, facts: Mapping[str, Any]) -> Any:
+    return facts.get(value) if isinstance(value, Day) else value
+
+
+def _compares(fact: object, op: str, value: object) -> bool:
     if kind_of(fact) is None or kind_of(fact) != kind_of(value):
         return False
     if isinstance(fact, date):
@@ -220,5 +235,7 @@ def _literal(node: ast.expr, text: str) -> Literal:
             return True
         case ast.Name(id="false"):
             return False
+        case ast.Name(id="today"):
+            return Day.TODAY
         case _:
             raise PredicateError(f"{ast.unparse(node)!r} in {text!r} is no value: quote texts, write numbers plainly")

@@ -1,8 +1,12 @@
-"""When a person must call, how urgent it is, and who is pinged when (R128-R138, rule 6)."""
+"""When a person must call, who owns the ticket, and who is pinged when (R119, R128-R138, rule 6)."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from flows.audience import holds
 from flows.calendar import Calendar
 from flows.decisions import NextRound, OpenTicket, PlannedPing
 from flows.offsets import DAY, add_to_instant, resolve_local
@@ -11,6 +15,8 @@ from flows.promises import call_before, ping_time, sla_due
 from flows.windows import ANY_TIME, OwnTimes
 from messages.reading import Reading
 
+TICKET = ("topic", "category", "urgent")
+"""What rules may ask of every ticket; beside it stand the alerts it raised and the data of the event it is about."""
 ALERT = "alert:"
 """How the steps begin that no ladder plans: words that reach somebody at once, whatever becomes of the ticket."""
 
@@ -47,11 +53,42 @@ def ladder(program: Program, since: datetime, due: datetime, zone: ZoneInfo) -> 
     return tuple(pings)
 
 
-def next_role(program: Program, role: str) -> str | None:
-    """Who gets a ping that `role` did not acknowledge; None: nobody is left above (R144)."""
-    roles = list(dict.fromkeys(rung.role for rung in program.callback.ladder))
+def next_role(program: Program, role: str, owner: str) -> str | None:
+    """Who gets a ping of the owner's ticket that `role` did not acknowledge; None: nobody is left above (R144)."""
+    replaced = _replaced_by(program, owner)
+    roles = list(dict.fromkeys(owner if rung.role in replaced else rung.role for rung in program.callback.ladder))
     index = roles.index(role) + 1 if role in roles else 0
     return roles[index] if index < len(roles) else None
+
+
+# ----- whose it is
+
+
+def facts_of_ticket(
+    event: Mapping[str, Any], topic: str | None, category: str | None, urgent: bool, alerts: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """What the rules of owners and of asking again may ask for; `event`: the data of the event that was asked about."""
+    return {**event, "topic": topic, "category": category, "urgent": urgent, **dict.fromkeys(alerts, True)}
+
+
+def for_its_owner(opened: OpenTicket, program: Program, event: Mapping[str, Any]) -> OpenTicket:
+    """The ticket in the hands of whoever owns one of its kind: by what it is about, or how grave it is (R119, R130)."""
+    facts = facts_of_ticket(event, opened.topic, opened.category, opened.urgent, opened.flags)
+    owner = next((rule.role for rule in program.callback.owners if holds(rule.where, facts)), opened.owner_role)
+    return replace(opened, owner_role=owner, pings=pings_of_owner(program, owner, opened.pings))
+
+
+def pings_of_owner(program: Program, owner: str, pings: tuple[PlannedPing, ...]) -> tuple[PlannedPing, ...]:
+    """The ladder of a ticket of this owner, who is told in place of the usual owner and of everybody below."""
+    replaced = _replaced_by(program, owner)
+    mine = (replace(ping, role=owner) if ping.role in replaced else ping for ping in pings)
+    return tuple({(ping.step, ping.role): ping for ping in mine}.values())
+
+
+def _replaced_by(program: Program, owner: str) -> tuple[str, ...]:
+    """The roles whose rungs an owner takes: those below on the ladder, or the usual owner's where it stands on none."""
+    roles = list(dict.fromkeys(rung.role for rung in program.callback.ladder))
+    return tuple(roles[: roles.index(owner)]) if owner in roles else (program.callback.owner,)
 
 
 def open_ticket(

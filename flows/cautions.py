@@ -7,7 +7,20 @@ from datetime import date, timedelta
 from itertools import combinations, pairwise, product
 from typing import Any
 
-from flows.audience import FLAGS, MEASURES, All, AnyOf, Literal, Not, Predicate, fields_of, holds, kind_of, values_of
+from flows.audience import (
+    FLAGS,
+    MEASURES,
+    All,
+    AnyOf,
+    Day,
+    Literal,
+    Not,
+    Predicate,
+    fields_of,
+    holds,
+    kind_of,
+    values_of,
+)
 from flows.calendar import Calendar
 from flows.checks import Draft, one_of
 from flows.errors import Fault
@@ -256,7 +269,8 @@ def can_hold(predicate: Predicate, program: Program, data: Mapping[str, str] | N
     for each in choices:
         worlds *= len(each)
     return worlds > MOST_WORLDS or any(
-        holds(predicate, dict(zip(names, world, strict=True))) for world in product(*choices)
+        holds(predicate, {Day.TODAY: str(Day.TODAY), **dict(zip(names, world, strict=True))})
+        for world in product(*choices)
     )
 
 

@@ -7,17 +7,20 @@ Each check yields faults; `flows/load.py` tells them all at once. What is legal 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from flows.actions import TaskAction
-from flows.audience import FLAGS, MEASURES, Predicate, fields_of, values_of
+from flows.actions import Appointment, Occasion, TaskAction
+from flows.audience import FLAGS, MEASURES, Day, Predicate, fields_of, values_of
 from flows.calendar import Calendar, Festival
+from flows.callback import TICKET
 from flows.errors import Fault
 from flows.offsets import DAY
-from flows.program import Flow, Program, Quota
+from flows.program import ContactKind, Flow, Program, Quota, Raised
 from flows.promises import Period
 from flows.recurrence import Season
 from flows.resurvey import FLOW as RESURVEY
+from flows.resurvey import SCORE
 from flows.source import Path, Source
 from flows.triggers import (
     AfterEvent,
@@ -35,8 +38,9 @@ from flows.triggers import (
     Unanswered,
     Wave,
 )
-from messages.catalog import Purpose
+from messages.catalog import VARIABLES, Catalog, Purpose, TemplateError, check_wording
 from messages.reading import Scale
+from messages.render import parse
 
 KnowsTemplate = Callable[[str, str], bool]
 """(program id, template name) -> is there such a template?"""
@@ -64,15 +68,41 @@ class Draft:
     def asks(self, path: Path, predicate: Predicate, known: Iterable[str]) -> Iterator[Fault]:
         """A fault for each field and class that a predicate asks for in vain."""
         yield from self.unknown(path, "field", sorted(fields_of(predicate)), sorted(set(known)))
+        for name in sorted(fields_of(predicate)):
+            if Day.TODAY in values_of(predicate, name) and not self._is_date(name):
+                yield self.fault(path, f"{name!r} is no date, and is compared with today", "declare it as a date")
         classes = sorted(map(str, values_of(predicate, "class")))
         yield from self.unknown(path, "class", classes, self.program.classes.names)
 
+    def _is_date(self, name: str) -> bool:
+        """Do customers, an event or a contact have a date of this name?"""
+        program = self.program
+        told = [program.attributes, *(event.fields for event in program.events.values())]
+        told += [contact.fields for contact in program.contacts.values()]
+        return any(fields.get(name) == "date" for fields in told)
+
 
 def check_program(draft: Draft, knows: KnowsTemplate | None = None) -> Iterator[Fault]:
-    """Every fault of a program that its shape alone does not show."""
-    for check in (_times, _names, _flows, _surveys, _classes, _happenings, _quotas, _duties, _answers):
+    """Every fault of a program that its shape alone does not show.
+
+    With `knows` it is handed in, and must also have what is asked of new programs; one that runs already may lack it.
+    """
+    for check in (
+        _times,
+        _names,
+        _flows,
+        _surveys,
+        _classes,
+        _happenings,
+        _quotas,
+        _duties,
+        _answers,
+        _wording,
+        _assignment,
+    ):
         yield from check(draft)
     if knows:
+        yield from _occasions(draft)
         for name in draft.program.template_names():
             if not knows(draft.program.id, name):
                 place = _place_of(draft.program, name)
@@ -193,6 +223,8 @@ def _happenings(draft: Draft) -> Iterator[Fault]:
         yield from draft.unknown(("contacts", kind, "required"), "field", contact.required, contact.fields)
         known = {*contact.fields, *program.attributes, *FLAGS, *MEASURES}
         yield from draft.asks(("contacts", kind, "counts"), contact.counts, known)
+        for index, raised in enumerate(contact.raises):
+            yield from _raised(draft, ("contacts", kind, "raises", index), raised, contact)
     if program.activity:
         yield from draft.unknown(("activity", "event"), "event", [program.activity.event], program.events)
         fields = program.events[program.activity.event].fields if program.activity.event in program.events else {}
@@ -200,6 +232,22 @@ def _happenings(draft: Draft) -> Iterator[Fault]:
             numbers = [name for name, kind in fields.items() if kind == "number"]
             said = f"{program.activity.amount!r} is no number field of the event"
             yield draft.fault(("activity", "amount"), said, one_of(numbers))
+
+
+def _raised(draft: Draft, path: Path, raised: Raised, contact: ContactKind) -> Iterator[Fault]:
+    """There is such an event, and each of its fields gets a value of its kind."""
+    events = draft.program.events
+    yield from draft.unknown((*path, "event"), "event", [raised.event], events)
+    known = {*contact.fields, *draft.program.attributes, *FLAGS, *MEASURES}
+    yield from draft.asks((*path, "where"), raised.where, known)
+    fields = events[raised.event].fields if raised.event in events else {}
+    yield from draft.unknown((*path, "data"), "field of the event", raised.data, fields)
+    for target, name in raised.data.items():
+        yield from draft.unknown((*path, "data", target), "field", [name], contact.fields)
+        given, wanted = contact.fields.get(name), fields.get(target)
+        if given and wanted and given != wanted:
+            said = f"{target} is a {wanted}, and {name} is a {given}"
+            yield draft.fault((*path, "data", target), said, f"name a field that is a {wanted}")
 
 
 def _sets(draft: Draft, path: Path, target: str, value: str, fields: Mapping[str, str]) -> Iterator[Fault]:
@@ -237,6 +285,12 @@ def _duties(draft: Draft) -> Iterator[Fault]:
     for index, duty in enumerate(program.duties):
         path: Path = ("duties", index)
         yield from _task(draft, (*path, "task"), duty.task)
+        if duty.task.shows:
+            yield draft.fault((*path, "task", "shows"), "a duty is about no customer", "leave it out")
+        if duty.unless_approved is not None:
+            approved = [flow.id for flow in program.flows if flow.message and flow.message.approval]
+            place = (*path, "unless_approved")
+            yield from draft.unknown(place, "flow with an approval", [duty.unless_approved], approved)
         match duty.on:
             case OnFestival(festivals=festivals):
                 known = (*Festival, *program.days)
@@ -281,6 +335,75 @@ def _answers(draft: Draft) -> Iterator[Fault]:
         yield draft.fault(("callback", "resurvey", "survey"), f"unknown survey {named!r}", one_of(program.surveys))
     if program.replies.suggestion:
         yield from _task(draft, ("replies", "suggestion"), program.replies.suggestion)
+    yield from _tickets(draft)
+
+
+def _tickets(draft: Draft) -> Iterator[Fault]:
+    """Whose tickets are, and which calls and visits they call for."""
+    rule, alerts = draft.program.callback, draft.program.replies.alerts
+    for index, owner in enumerate(rule.owners):
+        yield from _about_ticket(draft, ("callback", "owners", index, "where"), owner.where, alerts)
+    if rule.visit:
+        yield from _task(draft, ("callback", "visit"), rule.visit)
+    for index, asked in enumerate(rule.resurvey.by):
+        path: Path = ("callback", "resurvey", "by", index)
+        yield from _about_ticket(draft, (*path, "where"), asked.where, ())
+        yield from _task(draft, (*path, "task"), asked.task)
+        if asked.task.fields.get(SCORE) != "number" or SCORE not in asked.task.required:
+            said = "nothing says how satisfied the customer is now"
+            remedy = f"give it fields: {{{SCORE}: number}} and required: [{SCORE}]"
+            yield draft.fault((*path, "task"), said, remedy)
+
+
+def _about_ticket(draft: Draft, path: Path, where: Predicate, alerts: Iterable[str]) -> Iterator[Fault]:
+    """What a rule asks of a ticket: there are such fields, and such topics."""
+    program = draft.program
+    told = {name for event in program.events.values() for name in event.fields}
+    yield from draft.unknown(path, "field", sorted(fields_of(where)), sorted({*told, *alerts, *TICKET}))
+    asked = [each.topic for survey in program.surveys.values() for each in survey.questions if each.topic]
+    topics = sorted({*program.replies.topics, *asked})
+    yield from draft.unknown(path, "topic", sorted(map(str, values_of(where, "topic"))), topics)
+
+
+def _wording(draft: Draft) -> Iterator[Fault]:
+    """Openings and endings that can be read, and name nothing that messages do not know."""
+    program = draft.program
+    for side, by_language in (("begins", program.wording.begins), ("ends", program.wording.ends)):
+        for language, bodies in by_language.items():
+            for index, body in enumerate(bodies):
+                path: Path = ("wording", side, language, index)
+                try:
+                    names = parse(body).names
+                except TemplateError as error:
+                    yield draft.fault(path, error.problem, error.remedy)
+                else:
+                    yield from draft.unknown(path, "variable", names, (*VARIABLES, *program.variables()))
+
+
+def _assignment(draft: Draft) -> Iterator[Fault]:
+    """Rules that ask for something a customer has."""
+    attributes = draft.program.attributes
+    for index, rule in enumerate(draft.program.assignment):
+        path: Path = ("assignment", index)
+        yield from draft.asks((*path, "where"), rule.where, {*attributes, *FLAGS, *MEASURES})
+        texts = [name for name, kind in attributes.items() if kind == "text"]
+        named = [rule.extension] if rule.extension else []
+        yield from draft.unknown((*path, "extension"), "text attribute", named, texts)
+
+
+def wording_faults(program: Program, catalog: Catalog) -> Iterator[Fault]:
+    """Each template of a program that does not begin or end as its `wording` requires, by file and line (R102)."""
+    begins, ends = program.wording.begins, program.wording.ends
+    found = (
+        catalog.find(name, program=program.id, language=language, default_language=program.language)
+        for language in dict.fromkeys((*begins, *ends))
+        for name in program.template_names()
+    )
+    for template in dict.fromkeys(found):
+        spoken = template.language
+        for problem in check_wording(template, begins.get(spoken, ()), ends.get(spoken, ()), program.variables()):
+            line = problem.line and problem.line + template.lines_above
+            yield Fault(f"messages/text/{spoken}/{template.key}.md", line, "", problem.message, problem.remedy)
 
 
 def _place_of(program: Program, template: str) -> Path:
@@ -334,6 +457,11 @@ def _trigger(draft: Draft, flow: Flow, path: Path) -> Iterator[Fault]:
             if flow.message or flow.set_class:
                 said = "a minimum is for staff: it sends no message and sets no class"
                 yield draft.fault(path[:-1], said, "give it a task, or nothing: then the owner of tickets is told")
+            for field in sorted(
+                {"within", "workdays", "month_end"} & (flow.task.model_fields_set if flow.task else set())
+            ):
+                remedy = "leave it out: the task of a minimum is due when its period ends"
+                yield draft.fault((*path[:-1], "task", field), "is no time of a minimum", remedy)
         case _:
             pass
     if isinstance(flow.on, Again):
@@ -418,6 +546,8 @@ def _doing(draft: Draft, flow: Flow, path: Path) -> Iterator[Fault]:
         yield from draft.unknown((*path, "set_class"), "class", [flow.set_class], program.classes.names)
     if message is None and flow.task is None and flow.set_class is None and not isinstance(flow.on, AtLeast):
         yield draft.fault(path, "the flow does nothing", "give it a message, a task or a set_class")
+    if flow.breach and flow.task is None:
+        yield draft.fault((*path, "breach"), "nobody is to deal with the breach", "give the flow a task")
     if flow.task:
         yield from _task(draft, (*path, "task"), flow.task)
     if message is None:
@@ -438,12 +568,21 @@ def _doing(draft: Draft, flow: Flow, path: Path) -> Iterator[Fault]:
         yield draft.fault((*path, "message", "template"), said, "name one template")
 
 
+def _occasions(draft: Draft) -> Iterator[Fault]:
+    """Nobody is written to with an offer for no reason (R87)."""
+    for index, flow in enumerate(draft.program.flows):
+        if flow.purpose is Purpose.MARKETING and flow.occasion is None:
+            path: Path = ("flows", index, "message", "occasion")
+            yield draft.fault(path, "marketing that names no occasion", one_of(get_args(Occasion)))
+
+
 def _task(draft: Draft, path: Path, task: TaskAction) -> Iterator[Fault]:
     """A task that can be done, and that counts once it is."""
     if not task.role:
         yield draft.fault((*path, "role"), "nobody does it", "name a role, such as the owner's")
     if task.within is not None and task.workdays is not None:
         yield draft.fault((*path, "workdays"), "within and workdays at once", "keep one of them")
+    yield from draft.unknown((*path, "shows"), "attribute", task.shows, draft.program.attributes)
     contacts = draft.program.contacts
     contact = contacts.get(task.counts_as or "")
     noted = {**(contact.fields if contact else {}), **task.fields}
@@ -454,3 +593,17 @@ def _task(draft: Draft, path: Path, task: TaskAction) -> Iterator[Fault]:
         if name not in task.required:
             said = f"a {task.counts_as} without {name!r} does not count"
             yield draft.fault((*path, "required"), said, f"add {name} to what is required")
+    yield from draft.unknown((*path, "copy_to"), "role", task.copy_to, draft.program.roles())
+    if task.appointment:
+        yield from _appointment(draft, path, task.appointment)
+
+
+def _appointment(draft: Draft, path: Path, appointment: Appointment) -> Iterator[Fault]:
+    """It is announced for a date, and its time is told."""
+    flow = draft.program.flows[int(path[1])] if path[0] == "flows" else None
+    if flow is None or flow.message is None or not isinstance(flow.on, OnDate):
+        remedy = "leave it out, or give its flow a date (on: {date: ...}) and a message"
+        yield draft.fault((*path, "appointment"), "nothing announces it to the customer", remedy)
+    texts = [name for name, kind in draft.program.attributes.items() if kind == "text"]
+    named = [appointment.time] if appointment.time else []
+    yield from draft.unknown((*path, "appointment", "time"), "text attribute", named, texts)

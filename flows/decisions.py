@@ -85,11 +85,14 @@ class Selection:
 
 @dataclass(frozen=True)
 class CancelFollowUps:
-    """Cancel what these flows have planned for the customer and not yet sent; no flows: all."""
+    """Cancel what these flows have planned for the customer and not yet sent.
+
+    `theirs`: of what is for one of several contact persons, only what is for the one who wrote.
+    """
 
     because: str
     flows: tuple[str, ...] = ()
-    event_id: int = 0
+    theirs: bool = False
 
 
 @dataclass(frozen=True)

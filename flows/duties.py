@@ -32,6 +32,9 @@ class Duty(Part):
         "role", description="role: one task for the whole role; staff: one for each who has it"
     )
     opens_at: TimeField = Field(time(9), description="when it opens and its role is told")
+    unless_approved: str | None = Field(
+        None, description="id of a flow: asked of nobody where a person has approved what that flow sends (R48)"
+    )
     task: TaskAction
 
     @model_validator(mode="after")
@@ -52,12 +55,16 @@ class Duty(Part):
 
 @dataclass(frozen=True)
 class Occurrence:
-    """One time that a duty comes: its day by the calendar, the day it opens on, and where its deadline counts from."""
+    """One time that a duty comes: its day by the calendar, the day it opens on, and where its deadline counts from.
+
+    `festival`: the one that it prepares, or nothing.
+    """
 
     nominal_on: date
     opens_on: date
     due_on: date
     because: str
+    festival: str = ""
 
 
 def occurrences(
@@ -68,35 +75,34 @@ def occurrences(
     if duty.before is not None:
         until = max(until, add(until, duty.before, calendar))
     found = (
-        _placed(duty, nominal_on, because, calendar)
-        for nominal_on, because in _nominals(duty, days, first - LONGEST_BREAK, until, calendar)
+        _placed(duty, *nominal, calendar) for nominal in _nominals(duty, days, first - LONGEST_BREAK, until, calendar)
     )
     return tuple(sorted((each for each in found if first <= each.opens_on <= last), key=lambda each: each.opens_on))
 
 
 def _nominals(
     duty: Duty, days: Mapping[str, tuple[int, int]], first: date, last: date, calendar: Calendar
-) -> Iterator[tuple[date, str]]:
-    """The days between two on which it comes by the calendar alone, and why."""
+) -> Iterator[tuple[date, str, str]]:
+    """The days between two on which it comes by the calendar alone, why, and the festival that it prepares."""
     match duty.on:
         case Daily():
-            yield from ((day, "each workday") for day in _days(first, last) if calendar.is_workday(day))
+            yield from ((day, "each workday", "") for day in _days(first, last) if calendar.is_workday(day))
         case Weekly(weekly=weekdays):
             named = (day for day in _days(first, last) if WEEKDAYS[day.weekday()] in weekdays)
-            yield from ((day, f"each {WEEKDAYS[day.weekday()]}") for day in named)
+            yield from ((day, f"each {WEEKDAYS[day.weekday()]}", "") for day in named)
         case Monthly(monthly=number):
             because = f"day {number} of the month" if number < 31 else "last day of the month"
-            yield from ((_day_of(month, number), because) for month in _months(first, last))
+            yield from ((_day_of(month, number), because, "") for month in _months(first, last))
         case FirstWorkdays(first_workdays=n, from_=weekday):
             because = f"first {n} workdays of the month" + (f", from its first {weekday} on" if weekday else "")
-            yield from ((month, because) for month in _months(first, last))
+            yield from ((month, because, "") for month in _months(first, last))
         case OnFestival(festivals=names):
             for name, day in _festivals(days, first, last, calendar):
                 if name in names:
-                    yield day, f"{duty.before} before {name}"
+                    yield day, f"{duty.before} before {name}", name
 
 
-def _placed(duty: Duty, nominal_on: date, because: str, calendar: Calendar) -> Occurrence:
+def _placed(duty: Duty, nominal_on: date, because: str, festival: str, calendar: Calendar) -> Occurrence:
     """Staff work on workdays: an off day moves it to the next one, or back where it is a paper of the month's end."""
     if isinstance(duty.on, FirstWorkdays):
         weekday = WEEKDAYS.index(duty.on.from_) if duty.on.from_ else None
@@ -104,9 +110,9 @@ def _placed(duty: Duty, nominal_on: date, because: str, calendar: Calendar) -> O
         return Occurrence(nominal_on, worked[0], worked[-1], because)
     day = nominal_on if duty.before is None else add(nominal_on, -duty.before, calendar)
     if calendar.is_workday(day):
-        return Occurrence(nominal_on, day, day, because)
+        return Occurrence(nominal_on, day, day, because, festival)
     worked_on = calendar.previous_workday(day) if duty.task.month_end else calendar.next_workday(day)
-    return Occurrence(nominal_on, worked_on, worked_on, f"{because}; {day} is off")
+    return Occurrence(nominal_on, worked_on, worked_on, f"{because}; {day} is off", festival)
 
 
 def _festivals(

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flows.audience import FLAGS, MEASURES
+from flows.audience import FLAGS, MEASURES, Day
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Customer:
         since = None if self.activity_on is None else (today - self.activity_on).days
         measures = dict(zip(MEASURES, (self.class_, self.activity_count, self.activity_total, since), strict=True))
         flags = {name: name in self.flags for name in FLAGS}
-        return {**self.attributes, **flags, **(data or {}), **measures}
+        return {**self.attributes, **flags, **(data or {}), **measures, Day.TODAY: today.isoformat()}
 
 
 @dataclass(frozen=True)

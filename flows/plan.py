@@ -119,12 +119,14 @@ def released(
 ) -> Slot | None:
     """The slot as it is now: unchanged, late in the next permitted one, or None when its deadline has passed (R18).
 
-    What is only for staff is late as soon as they may be told.
+    What is only for staff opens as soon as they may be told; a step of days is not late on its own day.
     """
     if is_for_staff(flow) and now > slot.due_at:
-        late = _in_staff_hours(slot, now, program, zone)
-        in_time = slot.expires_at is None or late.due_at < slot.expires_at
-        return replace(late, reasons=(*slot.reasons, LATE)) if in_time else None
+        opens = _in_staff_hours(slot, now, program, zone)
+        if slot.expires_at is not None and opens.due_at >= slot.expires_at:
+            return None
+        on_its_day = not flow.after.is_time and now.astimezone(zone).date() == slot.intended_on
+        return replace(opens, reasons=(*slot.reasons, *(opens.reasons if on_its_day else (LATE,))))
     permits = program.permits(flow)
     due = release(now, slot.due_at, slot.expires_at, permits=permits, calendar=calendar, zone=zone, exempt=slot.exempt)
     if due is None or due == slot.due_at:

@@ -12,7 +12,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from flows.actions import FieldKind, MessageAction, TaskAction
+from flows.actions import FieldKind, MessageAction, Occasion, TaskAction
+from flows.approval import Approval
+from flows.assignment import Assignment
 from flows.audience import EVERYBODY
 from flows.calendar import Calendar
 from flows.duties import Duty
@@ -83,6 +85,16 @@ class EventType(Part):
     item: str | None = Field(None, description="field that says what it was about, in messages: {{ item }}")
 
 
+class Raised(Part):
+    """An event that a logged contact tells beside itself: what was noted of a visit alerts somebody the same day."""
+
+    event: str = Field(description="type of the event; its flows say what follows")
+    where: PredicateField = Field(EVERYBODY, description="predicate over the contact's fields and the customer")
+    data: Mapping[str, str] = Field(
+        default_factory=dict, description="field of the event -> field of the contact that says it"
+    )
+
+
 class ContactKind(Part):
     """A contact that staff log, or that comes from another system: a call, a visit, a letter (R26, R27, R198)."""
 
@@ -90,6 +102,7 @@ class ContactKind(Part):
     fields: Mapping[str, FieldKind] = Field(default_factory=dict, description="what is noted of it; others are refused")
     required: tuple[str, ...] = Field((), description="fields without which it is kept, but does not count")
     counts: PredicateField = Field(EVERYBODY, description="predicate over its fields: whether it counts at all")
+    raises: tuple[Raised, ...] = Field((), description="events that it tells beside itself, whether it counts or not")
 
 
 class MatterKind(Part):
@@ -154,6 +167,9 @@ class Survey(Part):
         "ticket",
         description="note: a complaint in words is kept; a low score, an alert or a wish to be called needs a person",
     )
+    approval: Approval | None = Field(
+        None, description="asks nobody anything before it is approved; edited, it is a draft again (R54)"
+    )
 
     def question(self, question_id: str) -> Question:
         return next(question for question in self.questions if question.id == question_id)
@@ -184,6 +200,7 @@ class Flow(Part):
     )
     off_days: OffDays | None = Field(None, description="overrides the program's")
     stops_on: tuple[str, ...] = Field((), description="events that cancel what this flow has planned (R17)")
+    breach: bool = Field(False, description="it comes since a promise was not kept: its task is told as a breach, too")
     exempt_from_cap: bool = Field(False, description="does not count for the weekly cap (R82)")
     set_class: str | None = Field(None, description="the customer's class once this fires")
     message: MessageAction | None = None
@@ -201,6 +218,13 @@ class Flow(Part):
     @property
     def purpose(self) -> Purpose:
         return self.message.purpose if self.message else Purpose.SERVICE
+
+    @property
+    def occasion(self) -> Occasion | None:
+        """What its message is sent for, where that is said."""
+        if self.message and self.message.occasion is None and isinstance(self.on, OnFestival):
+            return "festival"
+        return self.message.occasion if self.message else None
 
 
 class Low(Part):
@@ -232,12 +256,24 @@ class Replies(Part):
     )
     annoyed: Mapping[str, tuple[str, ...]] = Field(
         default_factory=dict,
-        description="language -> words of annoyance with us: half as often from then on, no calls (R83)",
+        description="language -> words of annoyance with us: half as often from then on, no calls (R83);"
+        " what is an opt-out by itself, such as leave me alone, stays one",
     )
     annoyed_by_calls: Mapping[str, tuple[str, ...]] = Field(
         default_factory=dict, description="the same, of words about our calls: no opt-out unless more is said (R84)"
     )
     suggestion: TaskAction | None = Field(None, description="what a suggestion calls for")
+
+
+class Wording(Part):
+    """How the messages of a program begin and end: each with one of these, written like templates (R102)."""
+
+    begins: Mapping[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="language -> openings, one of which every message begins with"
+    )
+    ends: Mapping[str, tuple[str, ...]] = Field(
+        default_factory=dict, description="language -> endings, one of which every message ends with"
+    )
 
 
 class Rung(Part):
@@ -256,6 +292,13 @@ class Rung(Part):
         return parse_offset(rest) if rest else None
 
 
+class AskRule(Part):
+    """A call or a visit that asks again, for tickets of some kind (R148)."""
+
+    where: PredicateField = Field(EVERYBODY, description="predicate as of an owner, without alerts; none: every ticket")
+    task: TaskAction = Field(description="notes `score`, a number that is required, on the scale of the survey")
+
+
 class Resurvey(Part):
     """How the customer is asked again once the handling is recorded (R147)."""
 
@@ -263,12 +306,27 @@ class Resurvey(Part):
     template: str = "resurvey"
     survey: str = Field(description="id of the survey that asks again")
     off_days: OffDays | None = None
+    by: tuple[AskRule, ...] = Field(
+        (), description="staff ask instead of the message: the first rule that holds; none of them: the message"
+    )
+
+
+class OwnerRule(Part):
+    """Who owns tickets of some kind: by what they are about, or by how grave they are (R119, R130)."""
+
+    role: str
+    where: PredicateField = Field(
+        description="predicate over topic, category, urgent, the names of alerts, and the data of the event asked about"
+    )
 
 
 class Callback(Part):
     """How an unhappy customer reaches a person (R128-R144)."""
 
     owner: str = Field(description="role that owns a new ticket")
+    owners: tuple[OwnerRule, ...] = Field(
+        (), description="instead: the first rule that holds; its role is told in place of the owner and of all below it"
+    )
     sla: OffsetField = Field(parse_offset("72h"), description="promised time; a time in days ends that day at 24:00")
     clock: Literal["calendar", "business"] = "calendar"
     ladder: tuple[Rung, ...] = Field(min_length=1)
@@ -276,6 +334,9 @@ class Callback(Part):
         parse_offset("15min"), description="then the next in the ladder is pinged (R144)"
     )
     off_days: OffDays | None = Field(None, description="days for the call; overrides the program's")
+    visit: TaskAction | None = Field(
+        None, description="opens with each further round: what a call did not solve is looked at on the spot (R142)"
+    )
     resurvey: Resurvey
 
 
@@ -310,6 +371,7 @@ class Program(Part):
     attributes: Mapping[str, FieldKind] = Field(default_factory=dict)
     persons: tuple[str, ...] = Field((), description="roles of contact persons at a customer (R2)")
     responsible: int = Field(0, ge=0, description="members of staff that each customer must have (R10)")
+    assignment: tuple[Assignment, ...] = Field((), description="who may be responsible for which customers (R162)")
     events: Mapping[str, EventType] = Field(default_factory=dict)
     contacts: Mapping[str, ContactKind] = Field(default_factory=dict)
     matters: Mapping[str, MatterKind] = Field(default_factory=dict)
@@ -321,12 +383,13 @@ class Program(Part):
     flows: tuple[Flow, ...]
     quotas: tuple[Quota, ...] = ()
     duties: tuple[Duty, ...] = Field((), description="work of staff that comes round and is about no customer")
+    wording: Wording = Wording()
     replies: Replies = Replies()
     callback: Callback
     cap: Cap = Cap()
     greeting_at: TimeField = time(10)
     horizon: IntervalField = Field(
-        parse_offset("2d"), description="festivals, samples and cadences are planned so far ahead"
+        parse_offset("2d"), description="festivals, dates and cadences are planned so far ahead; lots are drawn on time"
     )
     assumptions: tuple[str, ...] = Field((), description="defaults of ours that the policy leaves open (A)")
 
@@ -365,21 +428,46 @@ class Program(Part):
     def roles(self) -> tuple[str, ...]:
         """Every role that the program may ping, the owner first."""
         roles = [self.callback.owner, *(rung.role for rung in self.callback.ladder)]
+        roles += [rule.role for rule in self.callback.owners]
         roles += [role for alert in self.replies.alerts.values() for role in alert.ping]
+        roles += [role for _, each in self.approvals for role in (each.author, each.approver)]
+        roles += [role for rule in self.assignment for role in rule.roles]
         for task in self.tasks():
             roles += [task.role, *([task.superior] if task.superior else [])]
         return tuple(dict.fromkeys(roles))
 
+    @cached_property
+    def approvals(self) -> tuple[tuple[str, Approval], ...]:
+        """(survey or template, who approves it) of all that must be; none: everything goes out as it stands."""
+        asked = [(name, survey.approval) for name, survey in self.surveys.items() if survey.approval]
+        flows = [(flow, flow.message.approval) for flow in self.flows if flow.message and flow.message.approval]
+        return (*asked, *((name, approval) for flow, approval in flows for name in flow.template_names()))
+
     def tasks(self) -> tuple[TaskAction, ...]:
-        """Every task that the program may call for."""
+        """Every task that the program may call for; those of tickets, which no flow names, come first."""
+        of_tickets = [self.callback.visit, *(rule.task for rule in self.callback.resurvey.by)]
         from_flows = [flow.task for flow in self.flows]
         from_duties = [duty.task for duty in self.duties]
         others = [*(quota.task for quota in self.quotas), *from_duties, self.replies.suggestion]
-        return tuple(task for task in (*from_flows, *others) if task is not None)
+        return tuple(task for task in (*of_tickets, *from_flows, *others) if task is not None)
+
+    def shown(self, flow_id: str, kind: str, role: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
+        """What whoever does a task must know of its customer, by attribute; None where nobody has told it."""
+        flow = self._flows_by_id.get(flow_id)
+        called_for = [flow.task] if flow else self.tasks()
+        task = next((each for each in called_for if each and (each.kind, each.role) == (kind, role)), None)
+        return {name: attributes.get(name) for name in (task.shows if task else ())}
+
+    def variables(self) -> tuple[str, ...]:
+        """What its templates may name beside the variables of the house: attributes and fields of its events."""
+        fields = (name for event in self.events.values() for name in event.fields)
+        noted = (name for task in self.tasks() if task.answer for name in task.fields)
+        return tuple(dict.fromkeys((*self.attributes, *fields, *noted)))
 
     def template_names(self) -> tuple[str, ...]:
         """Every template that the program may need."""
         own = [name for flow in self.flows for name in flow.template_names()]
+        own += [task.answer for task in self.tasks() if task.answer]
         replies = self.replies
         return (
             *own,

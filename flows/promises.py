@@ -64,9 +64,9 @@ STAFF_HOURS = TimeWindow(time(8), time(22))
 
 
 def ping_time(at: datetime, zone: ZoneInfo) -> datetime:
-    """When a staff member may be pinged: at once in staff hours, else when they next open."""
+    """When a staff member may be pinged: at once in staff hours and at their very end, else when they next open."""
     local = at.astimezone(zone)
-    if STAFF_HOURS.holds(local.time()):
+    if STAFF_HOURS.holds(local.time()) or local.time() == STAFF_HOURS.end:
         return at.astimezone(UTC)
     day = local.date() if local.time() < STAFF_HOURS.start else local.date() + DAY
     return resolve_local(day, STAFF_HOURS.start, zone)

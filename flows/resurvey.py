@@ -1,18 +1,28 @@
-"""Once the handling is recorded: tell the result and ask again, until it is right (R146, R147, rule 13)."""
+"""Once the handling is recorded: tell the result and ask again, until it is right (R146-R148, rule 13).
 
+By message, or by a call or a visit, whose record says what the customer answered.
+"""
+
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from flows.actions import TaskAction
+from flows.audience import holds
 from flows.calendar import Calendar
 from flows.decisions import PlanFollowUp
 from flows.offsets import add, add_to_instant, parse_offset
 from flows.plan import with_expiry
-from flows.program import Program
+from flows.program import Program, Question
 from flows.timing import place_day, place_instant
 from messages.catalog import Purpose
+from messages.reading import Scale
 
 FLOW = "resurvey"
 """The flow name of follow-ups that ask again; no program may call a flow so."""
+SCORE = "score"
+"""The field in which a call or a visit notes how satisfied the customer is now."""
 
 
 def plan_resurvey(
@@ -36,3 +46,14 @@ def plan_resurvey(
         because=f"handling recorded on {resolved_on}, round {round_}",
         ticket_id=ticket_id,
     )
+
+
+def task_that_asks(program: Program, facts: Mapping[str, Any]) -> TaskAction | None:
+    """What staff do to ask again about a ticket of these facts; None: a message asks."""
+    return next((rule.task for rule in program.callback.resurvey.by if holds(rule.where, facts)), None)
+
+
+def question_asked_again(program: Program) -> Question:
+    """The question whose answer decides: the first of the survey with a scale that measures."""
+    asked = program.surveys[program.callback.resurvey.survey].questions
+    return next(question for question in asked if question.scale is not Scale.TEXT)

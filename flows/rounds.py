@@ -25,11 +25,14 @@ STAFF_LOOK = time(9)
 
 @dataclass(frozen=True)
 class Draw:
-    """One random draw: what makes it one, when those drawn are contacted, and from which instant it may be drawn."""
+    """One random draw: what makes it one, and when those drawn are contacted.
+
+    It is drawn at that very time, not ahead of it: whoever opts out before is not in it, so it is not too small after
+    (R66, R67).
+    """
 
     occasion: str
     slot: Slot
-    opens_at: datetime
 
 
 def draws(program: Program, flow: Flow, today: date, calendar: Calendar) -> tuple[Draw, ...]:
@@ -80,10 +83,10 @@ def _waves_between(trigger: Wave, first: date, last: date, calendar: Calendar) -
 
 
 def _wave_draw(program: Program, flow: Flow, day: date, calendar: Calendar) -> Draw:
-    """Drawn when it is sent: whoever had the event until then may be in it. Its own day is its deadline."""
+    """Whoever had the event until it is drawn may be in it. Its own day is its deadline."""
     permits = program.permits(flow)
     slot = place_day(day, event_on=None, deadline=day, permits=permits, calendar=calendar, zone=program.time_zone)
-    return Draw(f"wave:{day}", slot, slot.due_at)
+    return Draw(f"wave:{day}", slot)
 
 
 def _week(monday: date) -> list[date]:
@@ -108,7 +111,7 @@ def round_days(start: date, every: Offset, first: date, last: date) -> Iterator[
 
 def _round_draw(program: Program, flow: Flow, nominal: date, calendar: Calendar) -> Draw:
     slot = round_slot(program, flow, nominal, calendar, program.time_zone)
-    return Draw(f"round:{nominal}", slot, _horizon_opens(program, slot))
+    return Draw(f"round:{nominal}", slot)
 
 
 def round_slot(program: Program, flow: Flow, nominal: date, calendar: Calendar, zone: ZoneInfo) -> Slot:
@@ -144,12 +147,7 @@ def sample_draw(program: Program, flow: Flow, trigger: Sample, today: date, cale
         calendar=calendar,
         zone=program.time_zone,
     )
-    return Draw(f"period:{first}", slot, _horizon_opens(program, slot))
-
-
-def _horizon_opens(program: Program, slot: Slot) -> datetime:
-    """The beginning of the day from which the horizon reaches the slot."""
-    return resolve_local(add(slot.intended_on, -program.horizon), time(0), program.time_zone)
+    return Draw(f"period:{first}", slot)
 
 
 # ----- first workdays of a month (R33)
@@ -236,6 +234,12 @@ def look_slot(trigger: AtLeast, look: Look, zone: ZoneInfo) -> Slot:
 def counts_until(trigger: AtLeast, last: date, zone: ZoneInfo) -> datetime | None:
     """The last instant that still counts for a period which ends on `last`; None: all of that day does."""
     return resolve_local(last, trigger.due_at, zone) if trigger.due_at else None
+
+
+def task_due(trigger: AtLeast, last: date, at: time, now: datetime, zone: ZoneInfo) -> datetime:
+    """When the task of a minimum is due: `at` a time of the period's last day, while there is time for it."""
+    due_at = counts_until(trigger, last, zone) or resolve_local(last, at, zone)
+    return due_at if due_at > now else end_of_day(last, zone)
 
 
 def _reminder_days(trigger: AtLeast, first: date, last: date) -> list[date]:

@@ -1,5 +1,7 @@
 """Is this answer low? (R122) And which of the three automatic answers does it get? (R106)"""
 
+import re
+
 from flows.program import Low, Program, Question
 from messages.reading import Scale
 from messages.reading.blame import blaming
@@ -38,4 +40,9 @@ def _topics_in(program: Program, text: str) -> list[str]:
     """The topics whose words stand in the text, in the order of the program."""
     folded = text.casefold()
     topics = program.replies.topics.items()
-    return [topic for topic, words in topics if any(word.casefold() in folded for word in words)]
+    return [topic for topic, words in topics if any(_stands_in(folded, word.casefold().strip()) for word in words)]
+
+
+def _stands_in(text: str, word: str) -> bool:
+    """Is the word in the text? An English one at the beginning of a word: "late" is not in "plate"."""
+    return re.search(rf"\b{re.escape(word)}", text) is not None if word.isascii() else word in text

@@ -3,7 +3,7 @@
 The store moves a row by compare-and-set along these tables; `docs/states.md` is drawn from them and a test holds
 the two equal. A follow-up is the promise to contact; a message is one text on its way; a survey is one conversation;
 a ticket is one entry of the callback queue; a ping is one notice to one member of staff; a task is
-something that a person is to do.
+something that a person is to do; an approval is of one content of a survey or a template.
 """
 
 from collections.abc import Mapping
@@ -72,6 +72,13 @@ class TaskState(StrEnum):
     OPEN = "open"
     DONE = "done"
     CANCELLED = "cancelled"
+
+
+class ApprovalState(StrEnum):
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    APPROVED = "approved"
+    RETIRED = "retired"
 
 
 FOLLOW_UP: Mapping[FollowUpState, Mapping[FollowUpState, str]] = {
@@ -230,6 +237,16 @@ PING: Mapping[PingState, Mapping[PingState, str]] = {
     PingState.CANCELLED: {},
 }
 
+APPROVAL: Mapping[ApprovalState, Mapping[ApprovalState, str]] = {
+    ApprovalState.DRAFT: {ApprovalState.SUBMITTED: "whoever has written it says that it is ready"},
+    ApprovalState.SUBMITTED: {
+        ApprovalState.APPROVED: "another person approves it: what waited for it goes out",
+        ApprovalState.DRAFT: "it is sent back",
+    },
+    ApprovalState.APPROVED: {ApprovalState.RETIRED: "it is withdrawn: it is not sent any more"},
+    ApprovalState.RETIRED: {ApprovalState.SUBMITTED: "it is to be sent again as it was"},
+}
+
 TABLES: Mapping[str, Table] = {
     "follow-up": FOLLOW_UP,
     "message": MESSAGE,
@@ -237,6 +254,7 @@ TABLES: Mapping[str, Table] = {
     "ticket": TICKET,
     "ping": PING,
     "task": TASK,
+    "approval": APPROVAL,
 }
 
 _TABLE_OF: Mapping[type[StrEnum], Table] = {
@@ -246,6 +264,7 @@ _TABLE_OF: Mapping[type[StrEnum], Table] = {
     TicketState: TICKET,
     PingState: PING,
     TaskState: TASK,
+    ApprovalState: APPROVAL,
 }
 
 REACHED = frozenset({MessageState.ACCEPTED, MessageState.SENT, MessageState.DELIVERED})

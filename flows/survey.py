@@ -203,7 +203,7 @@ def _annoyed(talk: Conversation, reading: Reading) -> Iterator[Decision]:
         yield AddToTicket(because)
     if not (talk.on_page or talk.opted_out):
         yield Say("annoyed", "annoyed", "answered at once, without a call")
-    yield CancelFollowUps(because, _reminders(talk.program))
+    yield CancelFollowUps(because, _reminders(talk.program), theirs=True)
 
 
 def _asks(reading: Reading) -> bool:
@@ -401,7 +401,7 @@ def _to_person(
         yield AddToTicket(because, wished_at)
         if not quiet:
             yield from _more_for_person(reading, wished_at)
-        yield CancelFollowUps("a person is on it", _reminders(program))
+        yield CancelFollowUps("a person is on it", _reminders(program), theirs=True)
         return
     else:
         opened = callback.open_ticket(
@@ -416,7 +416,7 @@ def _to_person(
         yield Say(template, "apology", "answered at once", promise)
         if template == program.replies.apology and program.replies.ask_details and not talk.resurvey_of:
             yield Say(program.replies.ask_details, "details", "asked what happened")
-    yield CancelFollowUps("a person is on it", _reminders(program))
+    yield CancelFollowUps("a person is on it", _reminders(program), theirs=True)
 
 
 def _more_for_person(reading: Reading, wished_at: datetime | None) -> Iterator[Decision]:

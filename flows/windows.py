@@ -282,7 +282,7 @@ def release(
     zone: ZoneInfo,
     exempt: bool = False,
 ) -> datetime | None:
-    """When a step that is late or was held goes out: now, at the next opening, or None when it is too late (R18).
+    """When a step that is late or was held goes out: now, at the next opening (R77), or None: it is too late (R18).
 
     `exempt` is for steps placed outside the windows on purpose (`Slot.exempt`, greetings): on their own day they
     go at once while the customer is reachable.

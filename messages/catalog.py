@@ -7,7 +7,7 @@ of the message. Holds no state; the runtime builds its own Catalog from its rows
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
@@ -39,6 +39,7 @@ __all__ = [
     "TemplateError",
     "Variable",
     "check_template",
+    "check_wording",
     "parse_template",
     "sample_values",
     "shipped",
@@ -287,6 +288,49 @@ def check_template(
         *_check_words(template, forbidden),
         *_check_renderings(template, [known[name] for name in used]),
     ]
+
+
+def check_wording(
+    template: Template, begins: Sequence[str], ends: Sequence[str], extra_variables: Iterable[Variable | str] = ()
+) -> list[Problem]:
+    """What a template lacks of required openings and endings: one of each, where there are any (R102).
+
+    They are written like templates, and filled in with the same values: everything known, then with gaps.
+    """
+    known = {**VARIABLES, **{extra.name: extra for extra in map(_as_variable, extra_variables)}}
+    last = template.body.count("\n") + 1
+    required = (("begin", begins, str.startswith, 1), ("end", ends, str.endswith, last))
+    return [
+        Problem(f"it does not {verb} as the program requires", f"Let it {verb} with {' or with '.join(bodies)}", line)
+        for verb, bodies, fits, line in required
+        if bodies and not _always(template, bodies, fits, known)
+    ]
+
+
+def _always(
+    template: Template,
+    bodies: Sequence[str],
+    fits: Callable[[str, str], bool],
+    known: Mapping[str, Variable],
+) -> bool:
+    """Does one of the bodies fit the template's text in every mixture of known and missing values?"""
+    used = [known[name] for body in bodies for name in parse(body).names]
+    samples = sample_values(template.language, extra_variables=known.values())
+    for missing in _mixtures(list(dict.fromkeys(each.name for each in used if not each.required))):
+        values = {**samples, **dict.fromkeys(missing)}
+        text = _rendered(template.body, values, template.language)
+        wanted = [_rendered(body, values, template.language) for body in bodies]
+        if text is not None and any(wanted) and not any(each and fits(text, each) for each in wanted):
+            return False
+    return True
+
+
+def _rendered(body: str, values: Mapping[str, Value], language: str) -> str | None:
+    """The text with these values; None where it cannot be made of them."""
+    try:
+        return render(body, values, language)
+    except TemplateError:
+        return None
 
 
 def sample_values(

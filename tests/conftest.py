@@ -7,7 +7,6 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 from sqlmodel import SQLModel
 
 from bot.bootstrap import simulated_runtime
@@ -79,10 +78,15 @@ def db(database_url: str, request: pytest.FixtureRequest) -> Iterator[Database]:
 
 
 def empty(database: Database) -> None:
-    """Take every row out, and let every id begin at 1 again."""
-    tables = ", ".join(table.name for table in SQLModel.metadata.sorted_tables)
+    """Take every row out, and let every id begin at 1 again: for few rows far cheaper than TRUNCATE."""
+    tables = SQLModel.metadata.sorted_tables
+    orders = ["SET LOCAL session_replication_role = replica"]  # no foreign key is looked at: all rows go
+    orders += [f"DELETE FROM {table.name}" for table in tables]
+    orders += [
+        f"SELECT setval('{table.name}_id_seq', 1, false)" for table in tables if table.autoincrement_column is not None
+    ]
     with database.engine.begin() as connection:
-        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
+        connection.exec_driver_sql("; ".join(orders))
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,13 @@ from bot import cli
 from bot.channels.fakes import serving
 from bot.channels.fakes.serving import FakeProvider, Plugged
 from bot.commands.rehearse import print_timeline
+from bot.shelf import admit
 from bot.store import senders as store
 from bot.store.db import Database
+from bot.store.tables import TaskRow
+from flows.errors import ProgramError
 from flows.load import shipped_program_ids, shipped_program_text
-from messages.catalog import parse_template, shipped
+from messages.catalog import Catalog, parse_template, shipped
 
 
 @dataclass(frozen=True)
@@ -146,6 +149,32 @@ def test_a_contact_that_cannot_be_is_told_in_words(visited: Run, words: list[str
     assert told in done.err
 
 
+def test_letters_are_listed_with_their_addresses(huifang: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Year-end cards: the tasks of one kind are the list of addresses (R45)."""
+    monkeypatch.setenv("HUIFANG_PROGRAMS", "key_accounts")
+    people = "id,name,phone,class,address\na,华东钢构,13900000001,A1,松岭路9号\nb,江南机电,13900000002,B2,\n"
+    (tmp_path / "people.csv").write_text(people, encoding="utf-8")
+    assert huifang("import", "customers", "people.csv", "--source", "cli").code == 0
+    database = Database(f"sqlite:///{tmp_path / 'house.sqlite'}")
+    with database.write() as session:
+        for customer, kind in ((1, "letter"), (2, "letter"), (1, "visit")):
+            flow, role = ("year_end_card", "key_account_specialist") if kind == "letter" else ("visits_a1", "")
+            at = datetime(2026, 12, 15, 10, tzinfo=UTC)
+            task = TaskRow(customer_id=customer, kind=kind, flow=flow, role=role, opened_at=at, due_at=at)
+            task.dedupe_key, task.program_id, task.program_version_id = f"{kind}{customer}", "key_accounts", 1
+            session.add(task)
+    database.close()
+    done = huifang("task", "list", "--kind", "letter")
+    first, second = done.out.splitlines()
+    assert "华东钢构, key_account_specialist, address 松岭路9号, due 2026-12-1" in first
+    assert "江南机电, key_account_specialist, address not told, due" in second
+    assert [line["shown"] for line in huifang("task", "list", "--json").lines] == [
+        {"address": "松岭路9号"},
+        {"address": None},
+        {},
+    ]
+
+
 def test_an_extra_follow_up_is_planned_and_a_next_date_agreed(visited: Run) -> None:
     flow = "retail_aftersales.care_ordinary"
     extra = visited("contact", "plan", "c1", flow, "--reason", "asked for it", "--at", "2026-11-20T15:00+08:00")
@@ -194,11 +223,19 @@ def test_the_schema_for_editors_is_printed(huifang: Run) -> None:
     assert "flows" in json.loads(done.out)["properties"]
 
 
-@pytest.mark.parametrize("name", ["nothing", "nothing.yaml", "."])
-def test_a_program_that_is_not_there_is_told_with_those_that_are(huifang: Run, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("nothing", "retail_aftersales"),
+        ("retail_aftersale", "use retail_aftersales, or the path of a YAML file"),
+        ("nothing.yaml", "look at the path"),
+        (".", "retail_aftersales"),
+    ],
+)
+def test_a_program_that_is_not_there_is_told_with_the_remedy(huifang: Run, name: str, remedy: str) -> None:
     done = huifang("check", name)
     assert done.code == 2
-    assert "retail_aftersales" in done.err
+    assert remedy in done.err
 
 
 # ----- parse
@@ -452,6 +489,24 @@ def test_a_template_that_cannot_be_sent_is_a_fault(huifang: Run, monkeypatch: py
     assert "salutation" in done.err
 
 
+def test_a_template_without_the_ending_that_its_program_requires_is_a_fault(
+    huifang: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scenario 6.5: it cannot be saved so, and nothing starts with it."""
+    written = next(each for each in shipped() if (each.key, each.language) == ("real_estate/visit_thanks", "zh"))
+    body = written.body.partition("{% if company_phone")[0]
+    unsigned = [replace(each, body=body) if each is written else each for each in shipped()]
+    monkeypatch.setattr("bot.commands.check.shipped", lambda: unsigned)
+    done = huifang("check", "real_estate")
+    assert done.code == 1
+    assert "messages/text/zh/real_estate/visit_thanks.md:5: it does not end as the program requires" in done.err
+    assert "预约专线" in done.err
+
+    monkeypatch.setattr("bot.shelf._shipped_catalog", lambda: Catalog.of(unsigned))
+    with pytest.raises(ProgramError, match="visit_thanks"):
+        admit(shipped_program_text("real_estate"), "real_estate.yaml")
+
+
 def test_a_template_that_one_language_lacks_is_doubtful(huifang: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     fewer = [each for each in shipped() if (each.key, each.language) != ("retail_aftersales/purchase", "en")]
     monkeypatch.setattr("bot.commands.check.shipped", lambda: fewer)
@@ -521,6 +576,10 @@ def test_a_forecast_counts_what_is_planned_and_writes_nothing(known: Run, tmp_pa
     assert first.out == second.out
     line = next(each for each in first.lines if each.get("flow") == "purchase")
     assert line["day"] == "2026-11-09"
+    from_then_on = known("forecast", "--from", "2026-11-09", "--days", "1", "--json").lines
+    assert [each for each in from_then_on if "flow" in each and "day" in each] == [line]
+    later = known("forecast", "--from", "2026-11-10", "--days", "30", "--json").lines
+    assert not [each for each in later if each.get("flow") == "purchase" and "day" in each]
     assert line["due"].startswith("2026-11-09T01:00:00")
     assert (line["program"], line["template"], line["channel"], line["count"]) == (
         "retail_aftersales",

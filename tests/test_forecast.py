@@ -141,6 +141,7 @@ def test_a_day_that_takes_a_number_long_is_told(story: Story, monkeypatch: pytes
     line = next(line for line in found.lines if line.day == date(2026, 10, 1))
 
     # then each segment takes two seconds, and from ten to twenty o'clock is long enough
+    assert (line.festival, line.occasion) == ("national_day", "festival")
     (load,) = found.loads
     assert (load.day, load.channel, load.units, load.senders) == (line.day, "sms", line.segments, 1)
     assert load.takes == timedelta(seconds=2 * line.segments)

@@ -7,9 +7,10 @@ import typer
 from rich.markup import escape
 
 from bot.commands.output import console
+from flows.checks import wording_faults
 from flows.errors import Fault
 from flows.program import Program
-from messages.catalog import LANGUAGES, Template, check_template, shipped
+from messages.catalog import LANGUAGES, Catalog, Template, check_template, shipped
 
 Templates = Mapping[tuple[str, str], Template]
 """The templates there are, by key and language."""
@@ -54,9 +55,8 @@ def _print(colour: str, prefix: str, faults: Iterable[Fault]) -> None:
 
 def _of_templates(program: Program) -> tuple[list[Fault], list[Fault]]:
     """(what keeps a message of this program from being sent, what is doubtful)"""
-    known = [*program.attributes, *(name for event in program.events.values() for name in event.fields)]
     there = {(each.key, each.language): each for each in shipped()}
-    faults: list[Fault] = []
+    faults = list(wording_faults(program, Catalog(there)))
     doubts = list(_other_purposes(program, there))
     for key, language in _own_templates(program, there):
         file, template = f"messages/text/{language}/{key}.md", there.get((key, language))
@@ -64,7 +64,7 @@ def _of_templates(program: Program) -> tuple[list[Fault], list[Fault]]:
             remedy = "write it; until then these customers read another language"
             doubts.append(Fault(file, None, "", "is missing", remedy))
             continue
-        for problem in check_template(template, known):
+        for problem in check_template(template, program.variables()):
             line = problem.line and problem.line + template.lines_above
             fault = Fault(file, line, "", problem.message, problem.remedy)
             (faults if problem.blocks else doubts).append(fault)

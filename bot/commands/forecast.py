@@ -57,7 +57,7 @@ def _table(found: Forecast) -> Table:
             f"{line.day}{' (provisional)' if line.provisional else ''}",
             line.program_id,
             line.flow,
-            line.template,
+            f"{line.template} ({line.occasion})" if line.occasion else line.template,
             line.channel,
             str(line.count),
             str(line.segments),

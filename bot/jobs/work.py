@@ -22,6 +22,7 @@ from bot.journey import (
     senders,
     sending,
     tasks,
+    ticket_tasks,
 )
 from bot.runtime import Runtime
 from bot.store.agenda import Agenda
@@ -51,6 +52,7 @@ WORK: tuple[Work, ...] = (
     Work("plan occasions", 60, occasions.plan_occasions, lambda _, agenda: occasions.next_planning(agenda)),
     Work("prepare due follow-ups", 1, outreach.prepare_due, lambda _, agenda: agenda.follow_up),
     Work("send pings", 1, callbacks.send_due_pings, lambda _, agenda: agenda.ping),
+    Work("go on with tasks of tickets", 1, ticket_tasks.go_on, lambda _, agenda: agenda.ticket_task),
     Work("look at quotas", 60, quotas.check_due, lambda _, agenda: agenda.checking),
     Work("tell of missing tasks", 60, tasks.tell_missing, lambda _, agenda: agenda.missing),
     Work("dispatch", 1, sending.dispatch, senders.next_dispatch, apart=lambda runtime: runtime.channels),

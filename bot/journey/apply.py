@@ -17,9 +17,10 @@ from bot.runtime import Runtime
 from bot.store import customers, events, follow_ups, inbound, matters, messages, staff, surveys, tasks, tickets, trail
 from bot.store.rows import move
 from bot.store.selections import CLOSED
-from bot.store.tables import ContactPersonRow, CustomerRow, FollowUpRow, SurveyRow, TaskRow, TicketRow
+from bot.store.tables import ContactPersonRow, CustomerRow, EventRow, FollowUpRow, SurveyRow, TaskRow, TicketRow
 from flows.appointment import wished_ping
 from flows.audience import holds
+from flows.callback import for_its_owner, pings_of_owner
 from flows.chains import first_late, is_chain, until_of
 from flows.decisions import (
     AddToTicket,
@@ -49,7 +50,7 @@ from flows.decisions import (
     SuppressNumber,
 )
 from flows.events import Event
-from flows.offsets import add_to_instant
+from flows.offsets import add_to_instant, until
 from flows.own_times import into_own_times, own_times
 from flows.program import Flow
 from flows.promises import ping_time
@@ -59,6 +60,8 @@ from flows.triggers import AfterEvent, Every
 from messages.catalog import Purpose
 from messages.reading import Category
 
+FOLLOWED_UP = (FollowUpState.SENT, FollowUpState.ANSWERED, FollowUpState.FULFILLED)
+"""A step in one of these came about."""
 AUTOMATIC = (Purpose.GREETING, Purpose.MARKETING, Purpose.SURVEY, Purpose.SERVICE)
 """What an opt-out stops: everything but answers inside a conversation and notices to staff."""
 CALL = "call"
@@ -86,8 +89,8 @@ def _apply(session: Session, subject: Subject, decision: Decision) -> None:
     match decision:
         case PlanFollowUp():
             _plan(session, subject, decision)
-        case CancelFollowUps(because=because, flows=flows):
-            _cancel(session, subject, flows, because, _matter_of(session, subject))
+        case CancelFollowUps(because=because, flows=flows, theirs=theirs):
+            _cancel(session, subject, flows, because, _matter_of(session, subject), theirs=theirs)
         case Missed():
             _miss(session, subject, decision)
         case SetClass(class_=class_, because=because):
@@ -150,7 +153,7 @@ def _plan(session: Session, subject: Subject, decision: PlanFollowUp) -> None:
 
 
 def _plan_one(session: Session, subject: Subject, decision: PlanFollowUp) -> None:
-    decision = _at_their_time(subject, decision)
+    decision = at_their_time(subject, decision)
     owner = follow_ups.Owner(subject.in_force.program.id, subject.in_force.version_id, subject.now)
     planned = follow_ups.plan(session, owner, subject.customer.id, decision, subject.event_id)
     if planned is None:
@@ -167,7 +170,7 @@ def _plan_one(session: Session, subject: Subject, decision: PlanFollowUp) -> Non
     )
 
 
-def _at_their_time(subject: Subject, decision: PlanFollowUp) -> PlanFollowUp:
+def at_their_time(subject: Subject, decision: PlanFollowUp) -> PlanFollowUp:
     """As decided, or when the customer can be reached who has times of their own (R80)."""
     if not subject.customer.windows:
         return decision
@@ -261,17 +264,26 @@ def _matter_of(session: Session, subject: Subject) -> int:
     return event.matter_id if event else 0
 
 
-def _cancel(session: Session, subject: Subject, flows: tuple[str, ...], because: str, matter_id: int = 0) -> list[int]:
+def _cancel(
+    session: Session,
+    subject: Subject,
+    flows: tuple[str, ...],
+    because: str,
+    matter_id: int = 0,
+    *,
+    theirs: bool = False,
+) -> list[int]:
     """The ids of the follow-ups that were cancelled; open tasks of these flows go with them.
 
-    `matter_id`: what is about another matter stays.
+    `matter_id`: what is about another matter stays. `theirs`: so does what is for other contact persons.
     """
     if not flows:
         return []
     program_id = subject.in_force.program.id
+    whose = (0, subject.person.id if subject.person else 0)
 
     def is_meant(row: FollowUpRow | TaskRow) -> bool:
-        other = matter_id and row.matter_id not in (0, matter_id)
+        other = (matter_id and row.matter_id not in (0, matter_id)) or (theirs and row.person_id not in whose)
         return row.program_id == program_id and row.flow in flows and not other
 
     rows = not_gone_out(session, subject.runtime, subject.customer.id)
@@ -340,7 +352,13 @@ def say(
     if subject.survey is not None and subject.survey.asked:
         question = program.surveys[subject.survey.survey].question(subject.survey.asked)
     variables = wording.variables_for(
-        subject.runtime, program, customer, survey=subject.survey, question=question, ticket=subject.ticket
+        subject.runtime,
+        program,
+        customer,
+        survey=subject.survey,
+        question=question,
+        ticket=subject.ticket,
+        person=subject.person,
     )
     columns = wording.compose(
         subject.runtime, program, template, customer.language, customer.zone, {**variables, **(extra or {})}
@@ -630,7 +648,8 @@ def _note_annoyance(session: Session, subject: Subject, because: str) -> None:
     variables = {"customer_name": subject.customer.name or None, "reply_text": subject.inbound and subject.inbound.body}
     key = f"annoyed:{program.id}:{subject.customer.id}"
     at = ping_time(subject.now, program.time_zone)
-    tell(session, subject.runtime, program, members, "staff/annoyed", key, variables, at)
+    template = "staff/annoyed_opted_out" if subject.customer.opted_out_at else "staff/annoyed"
+    tell(session, subject.runtime, program, members, template, key, variables, at)
 
 
 def _suppress(session: Session, subject: Subject, because: str) -> None:
@@ -645,6 +664,8 @@ def _suppress(session: Session, subject: Subject, because: str) -> None:
 
 def _open_ticket(session: Session, subject: Subject, decision: OpenTicket) -> None:
     program = subject.in_force.program
+    event = _asked_about(session, subject)
+    decision = for_its_owner(decision, program, event.data if event else {})
     ticket_id = tickets.open_(
         session,
         {
@@ -654,6 +675,7 @@ def _open_ticket(session: Session, subject: Subject, decision: OpenTicket) -> No
             "survey_id": subject.survey.id if subject.survey else 0,
             "inbound_id": subject.inbound.id if subject.inbound else 0,
             "matter_id": _written_about(session, subject),
+            "event_id": event.id if event else 0,
             "kind": decision.kind,
             "owner_role": decision.owner_role,
             "category": decision.category,
@@ -680,6 +702,7 @@ def _open_ticket(session: Session, subject: Subject, decision: OpenTicket) -> No
         data={
             "kind": decision.kind,
             "owner": decision.owner_role,
+            "person": subject.person.name if subject.person else None,
             "due": decision.due_at.isoformat(),
             "call_before": decision.call_before.isoformat(),
             "wished": _local(subject, decision.wished_at),
@@ -688,6 +711,22 @@ def _open_ticket(session: Session, subject: Subject, decision: OpenTicket) -> No
             "urgent": decision.urgent,
         },
     )
+
+
+def _asked_about(session: Session, subject: Subject) -> EventRow | None:
+    """The event of the survey that was answered, or of what this program followed up last: as long as an answer after a
+    complaint would count.
+    """
+    program = subject.in_force.program
+    if subject.survey is not None:
+        found = follow_ups.briefs(session, [subject.survey.follow_up_id]).get(subject.survey.follow_up_id)
+        return events.get(session, found.event_id) if found and found.event_id else None
+    again = program.surveys[program.callback.resurvey.survey].closes_after
+    for row in follow_ups.of_customer(session, subject.customer.id, limit=20):
+        past = row.due_at <= subject.now < until(row.due_at, again, subject.zone)
+        if past and row.program_id == program.id and row.event_id and row.state in FOLLOWED_UP:
+            return events.get(session, row.event_id)
+    return None
 
 
 def _written_about(session: Session, subject: Subject) -> int:
@@ -756,6 +795,7 @@ def _next_round(session: Session, subject: Subject, decision: NextRound) -> None
     ticket = subject.ticket
     if ticket is None:
         return
+    program = subject.in_force.program
     round_ = ticket.round + 1
     words = f"{ticket.words}\n{subject.inbound.body}".strip() if subject.inbound else ticket.words
     values = {
@@ -764,6 +804,7 @@ def _next_round(session: Session, subject: Subject, decision: NextRound) -> None
         "call_before": decision.call_before,
         "wished_at": decision.wished_at,
         "words": words,
+        "task_at": subject.now if program.callback.visit else None,
         "claimed_by": 0,
         "claimed_at": None,
         "resolved_at": None,
@@ -773,7 +814,8 @@ def _next_round(session: Session, subject: Subject, decision: NextRound) -> None
         return
     for name, value in values.items():
         setattr(ticket, name, value)
-    tickets.plan_pings(session, ticket.id, round_, decision.pings)
+    _drop_tasks(session, subject, ticket, f"round {round_} has begun")
+    tickets.plan_pings(session, ticket.id, round_, pings_of_owner(program, ticket.owner_role, decision.pings))
     if decision.wished_at is not None:
         _note_wish(session, subject, ticket, decision.wished_at)
     note(
@@ -787,7 +829,15 @@ def _next_round(session: Session, subject: Subject, decision: NextRound) -> None
 
 def close_ticket(session: Session, subject: Subject, because: str) -> None:
     """Close the subject's ticket and silence its ladder."""
-    ticket = subject.ticket
-    if ticket and tickets.advance(session, ticket.id, TicketState.CLOSED, closed_at=subject.now, reason=because):
+    ticket, known = subject.ticket, {"closed_at": subject.now, "reason": because, "task_at": None}
+    if ticket and tickets.advance(session, ticket.id, TicketState.CLOSED, **known):
         tickets.settle_pings(session, ticket.id, subject.now, acknowledged=False)
+        _drop_tasks(session, subject, ticket, "the ticket is closed")
         note(session, subject, "closed", because, data={"round": ticket.round})
+
+
+def _drop_tasks(session: Session, subject: Subject, ticket: TicketRow, because: str) -> None:
+    """What staff were still to do about a ticket that has moved on."""
+    for task in tickets.open_tasks(session, ticket.id, ticket.customer_id):
+        if tasks.cancel(session, task.id, because):
+            note(session, subject, "cancelled", because, data={"task": task.id})

@@ -12,8 +12,9 @@ from typing import Any
 from sqlmodel import Session
 
 from bot.phones import normalise_phone
-from bot.store import agenda, customers, matters, trail
+from bot.store import agenda, customers, matters, staff, trail
 from bot.store.tables import EnrolmentRow
+from flows.assignment import not_allowed
 from flows.program import Program
 
 Fault = dict[str, str]
@@ -82,6 +83,22 @@ def check_matters(told: Sequence[MatterIn], programs: Iterable[Program]) -> Iter
                 yield {"field": f"{place}.dates.{name}", "reason": reason, "remedy": "write it as 2027-03-01"}
 
 
+def check_staff(session: Session, program: Program, facts: Mapping[str, Any], names: Sequence[str]) -> Iterator[Fault]:
+    """Who may not be responsible for a customer with these facts, as the program's `assignment` says (R162)."""
+    if not program.assignment:
+        return
+    roles: dict[str, set[str]] = {name: set() for name in names}
+    for member in staff.everybody(session):
+        if member.name in roles:
+            roles[member.name] |= {role.removeprefix(f"{program.id}:") for role in member.roles}
+    for name, rule in not_allowed(program.assignment, facts, roles):
+        remedy = f"name somebody who is {' or '.join(rule.roles)}"
+        if rule.extension:
+            remedy = f"{remedy}, or write {name!r} into the customer's {rule.extension!r}"
+        reason = f"{name!r} is not {' or '.join(rule.roles)}, and nobody else may have this customer in {program.id}"
+        yield {"field": "staff", "reason": reason, "remedy": remedy}
+
+
 def day_of(value: object) -> date | None:
     """A day as systems and files write it: a date, an instant, or ISO text."""
     if isinstance(value, datetime):
@@ -133,6 +150,15 @@ def keep_staff(
     enrolment.staff = list(names)
     note_too_few(session, enrolment, program, now)
     return True
+
+
+def note_misplaced(
+    session: Session, enrolment: EnrolmentRow, program: Program, facts: Mapping[str, Any], now: datetime
+) -> None:
+    """A line of the trail where a customer has changed, and who is responsible may not be any more (R162)."""
+    for fault in check_staff(session, program, facts, enrolment.staff):
+        known = {"customer_id": enrolment.customer_id, "program_id": program.id}
+        trail.write(session, [trail.line(now, "notice", fault["reason"], **known)])
 
 
 def note_too_few(session: Session, enrolment: EnrolmentRow, program: Program, now: datetime) -> None:

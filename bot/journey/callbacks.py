@@ -5,6 +5,7 @@ and is satisfied, or by a manager's reasoned override (R146). Next: apply.py.
 """
 
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,19 +13,20 @@ from sqlmodel import Session
 
 from bot.errors import Conflict, InputError, NotFound
 from bot.journey import wording
-from bot.journey.apply import apply, close_ticket, note
+from bot.journey.apply import CALL, apply, at_their_time, close_ticket, note
 from bot.journey.pauses import release_held
-from bot.journey.subject import Subject
+from bot.journey.subject import Subject, who_wrote
 from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.staffing import reach
-from bot.store import customers, messages, staff, surveys, tickets
+from bot.store import customers, events, inbound, messages, staff, surveys, tickets
 from bot.store.tables import InboundRow, PingRow, StaffRow, TicketRow
-from flows.callback import ALERT, next_role
-from flows.decisions import PlannedPing
+from flows.actions import TaskAction
+from flows.callback import ALERT, facts_of_ticket, next_role
+from flows.decisions import PlanFollowUp, PlannedPing
 from flows.program import Program
 from flows.promises import ping_time
-from flows.resurvey import plan_resurvey
+from flows.resurvey import plan_resurvey, task_that_asks
 from flows.states import PingState, TicketState
 from messages.catalog import Purpose, TemplateError
 
@@ -68,7 +70,7 @@ def _send_ping(session: Session, runtime: Runtime, ping: PingRow, now: datetime,
     if ticket is None or not (alert or ticket.state in (TicketState.OPEN, TicketState.CLAIMED)):
         tickets.move_ping(session, ping.id, PingState.CANCELLED)
         return
-    subject = _subject(session, runtime, ticket)
+    subject = subject_of(session, runtime, ticket)
     program = subject.in_force.program
     members = staff.with_role(session, program.id, ping.role)
     within = program.callback.acknowledge_within
@@ -92,15 +94,19 @@ def _write_ping(session: Session, subject: Subject, ping: PingRow, member: Staff
     program = subject.in_force.program
     answer = next(iter(surveys.answers_of(session, ticket.survey_id)), None) if ticket.survey_id else None
     holder = staff.get(session, ticket.claimed_by) if ticket.claimed_by else None
-    left = int((ticket.due_at - subject.now).total_seconds() // 60)
+    left = (ticket.due_at - subject.now) // timedelta(minutes=1)
     points = customers.points_of(session, [subject.customer.id]).get(subject.customer.id, [])
+    whose = subject.person.id if subject.person else 0
+    points = [point for point in points if point.person_id == whose] or points
     variables: dict[str, Any] = {
-        **wording.variables_for(runtime, program, subject.customer, ticket=ticket),
+        **wording.variables_for(runtime, program, subject.customer, ticket=ticket, person=subject.person),
+        "person_name": subject.person.name if subject.person else None,
         "customer_phone_masked": wording.masked(points[0].address) if points else None,
         "score_text": f"{answer.score:g}" if answer and answer.score is not None else None,
         "level": wording.level_word(answer.level, member.language) if answer else None,
         "staff_name": holder.name if holder else None,
-        "minutes_left": left if 0 < left < 24 * 60 else None,
+        "time_left": wording.span(left, member.language) if left > 0 else None,
+        "time_over": wording.span(-left, member.language) if left < 0 else None,
     }
     columns = wording.compose(
         runtime, program, _ping_template(runtime, program, ping.step), member.language, program.zone, variables
@@ -156,11 +162,11 @@ def _pass_on(session: Session, runtime: Runtime, ping: PingRow, now: datetime) -
         tickets.move_ping(session, ping.id, PingState.ACKNOWLEDGED, acknowledged_at=now)
         return
     tickets.move_ping(session, ping.id, PingState.PASSED_ON)
-    subject = _subject(session, runtime, ticket)
+    subject = subject_of(session, runtime, ticket)
     told = {each.role for each in tickets.told_since(session, ping)}
-    role = next_role(subject.in_force.program, ping.role)
+    role = next_role(subject.in_force.program, ping.role, ticket.owner_role)
     while role in told:
-        role = next_role(subject.in_force.program, role)
+        role = next_role(subject.in_force.program, role, ticket.owner_role)
     if role is None:
         return
     at = ping_time(now, subject.zone)
@@ -231,15 +237,42 @@ def _resolve(session: Session, runtime: Runtime, ticket_id: int, member: StaffRo
     if ticket.state == TicketState.CLAIMED and ticket.claimed_by != member.id:
         holder = staff.get(session, ticket.claimed_by)
         raise Conflict(f"ticket {ticket_id} is {holder.name if holder else 'somebody'}'s: claim it first")
-    if not tickets.advance(session, ticket_id, TicketState.RESOLVED, result=result, resolved_at=subject.now):
+    if not handled(session, subject, member.name, result):
         raise Conflict(f"ticket {ticket_id} is {ticket.state}: claim it first")
-    tickets.settle_pings(session, ticket_id, subject.now, acknowledged=True)
-    note(session, subject, "resolved", f"by {member.name}", data={"staff": member.name, "round": ticket.round})
-    again = plan_resurvey(
-        subject.in_force.program, ticket_id, ticket.round, subject.now, subject.zone, subject.calendar
-    )
-    apply(session, subject, [again])
-    release_held(session, subject.customer.id, subject.in_force.program.id, subject.now)
+
+
+def handled(session: Session, subject: Subject, by: str, result: str) -> bool:
+    """The subject's claimed ticket is dealt with, and the new question planned; False: somebody was faster."""
+    ticket, now = subject.ticket, subject.now
+    assert ticket is not None
+    if not tickets.advance(session, ticket.id, TicketState.RESOLVED, result=result, resolved_at=now, task_at=None):
+        return False
+    tickets.settle_pings(session, ticket.id, now, acknowledged=True)
+    note(session, subject, "resolved", f"by {by}", data={"staff": by, "round": ticket.round})
+    again = question_of_round(subject, ticket)
+    if task_to_ask(session, subject, ticket) is None:
+        apply(session, subject, [again])
+    else:
+        at = at_their_time(subject, again).slot.due_at
+        tickets.note(session, ticket.id, task_at=at)
+        note(session, subject, "planned", again.because, flow=again.flow, data={"due": at.isoformat()})
+    release_held(session, subject.customer.id, subject.in_force.program.id, now)
+    return True
+
+
+def question_of_round(subject: Subject, ticket: TicketRow) -> PlanFollowUp:
+    """The follow-up that asks whoever complained again in the ticket's present round, counted from now."""
+    program = subject.in_force.program
+    again = plan_resurvey(program, ticket.id, ticket.round, subject.now, subject.zone, subject.calendar)
+    return replace(again, person_id=subject.person.id if subject.person else 0)
+
+
+def task_to_ask(session: Session, subject: Subject, ticket: TicketRow) -> TaskAction | None:
+    """What staff do to ask again about a ticket (R148); None: a message asks. Who is annoyed is not called (R83)."""
+    event = events.get(session, ticket.event_id) if ticket.event_id else None
+    facts = facts_of_ticket(event.data if event else {}, ticket.topic, ticket.category, ticket.urgent)
+    action = task_that_asks(subject.in_force.program, facts)
+    return None if action and action.kind == CALL and subject.is_annoyed else action
 
 
 def override_close(runtime: Runtime, ticket_id: int, staff_id: int, reason: str) -> None:
@@ -262,15 +295,17 @@ def _take(session: Session, runtime: Runtime, ticket_id: int) -> Subject:
     ticket = tickets.take(session, ticket_id)
     if ticket is None:
         raise NotFound(f"there is no ticket {ticket_id}")
-    return _subject(session, runtime, ticket)
+    return subject_of(session, runtime, ticket)
 
 
-def _subject(session: Session, runtime: Runtime, ticket: TicketRow) -> Subject:
+def subject_of(session: Session, runtime: Runtime, ticket: TicketRow) -> Subject:
+    """The customer of a ticket, with it in hand, and the contact person who opened it."""
     customer = customers.get(session, ticket.customer_id)
     assert customer is not None
     in_force = InForce(ticket.program_version_id, runtime.shelf.version(ticket.program_version_id))
     enrolment = customers.enrolment(session, customer.id, ticket.program_id)
-    return Subject(runtime, in_force, customer, enrolment, runtime.clock.now(), ticket=ticket)
+    person = who_wrote(session, inbound.get(session, ticket.inbound_id) if ticket.inbound_id else None)
+    return Subject(runtime, in_force, customer, enrolment, runtime.clock.now(), person=person, ticket=ticket)
 
 
 def _member(session: Session, staff_id: int) -> StaffRow:

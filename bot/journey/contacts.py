@@ -6,14 +6,14 @@ field is kept, and does not count. Also what staff plan by hand: an extra follow
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from math import isfinite
 from typing import Any
 
 from sqlmodel import Session
 
 from bot.errors import InputError, NotFound
-from bot.journey import chains
+from bot.journey import chains, said
 from bot.journey.apply import apply, note
 from bot.journey.belongings import day_of
 from bot.journey.enrolment import BATCH, LONGEST, Result, local_day
@@ -21,22 +21,28 @@ from bot.journey.subject import Subject, enrol
 from bot.phones import normalise_phone
 from bot.runtime import Runtime
 from bot.shelf import InForce
-from bot.store import contacts, customers, quotas, staff, tasks
+from bot.store import contacts, customers, events, follow_ups, quotas, staff, tasks
 from bot.store.storable import storable, storable_text
-from bot.store.tables import ContactRow, CustomerRow, StaffRow
+from bot.store.tables import ContactRow, CustomerRow, StaffRow, TaskRow
 from flows.audience import holds
 from flows.chains import counts_contacts
 from flows.decisions import PlanFollowUp
-from flows.plan import day_slot, with_expiry
-from flows.program import ContactKind, Flow, field_kind
+from flows.events import Event
+from flows.plan import day_slot, plan_event, with_expiry
+from flows.program import ContactKind, Flow, Raised, field_kind
 from flows.promises import period_of
 from flows.rounds import counts_until
+from flows.states import FollowUpState
 from flows.timing import place_instant
 from flows.triggers import AtLeast, Unanswered
 
 Fault = dict[str, str]
 BY_HAND = "extra:"
 """How the occasion of a follow-up begins that staff planned beside what a flow plans itself (R35)."""
+CONTACT = "contact"
+"""The source of an event that a logged contact raises."""
+TOLD_LATE = timedelta(days=7)
+"""A contact from longer ago is history: what it raises is not news any more."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +177,7 @@ def take(session: Session, subject: Subject, made: Made) -> Kept | None:
     """Keep a contact and let it count for what waits for it; None: it is known.
 
     1 does it count: every required field, and what its kind says  2 the row, once  3 the trail  4 steps that it
-    fulfils, chains that it restarts. The customer is locked by the caller.
+    fulfils, chains that it restarts  5 events that it raises. The customer is locked by the caller.
     """
     program = subject.in_force.program
     on = made.at.astimezone(subject.zone).date()
@@ -203,6 +209,8 @@ def take(session: Session, subject: Subject, made: Made) -> Kept | None:
     note(session, subject, "contact", told, data=data)
     if counts:
         _let_count(session, subject, made, on, because)
+    for raised in program.contacts[made.kind].raises:
+        _raise(session, subject, made, row_id, raised)
     return Kept(row_id, counts, missing)
 
 
@@ -218,7 +226,8 @@ def _said(missing: Sequence[str], objection: str) -> str:
 
 
 def _let_count(session: Session, subject: Subject, made: Made, on: date, because: str) -> None:
-    """What its task wanted is fulfilled, and so is what else waits for such a contact."""
+    """What its task wanted is fulfilled, and so is what else waits for such a contact; of open tasks it is one."""
+    waiting = _tasks_waiting(session, subject, made)
     for flow in subject.in_force.program.flows:
         if counts_contacts(flow, made.kind):
             chains.meet(session, subject, flow, on, made.person_id, because, own=made.follow_up_id)
@@ -226,6 +235,80 @@ def _let_count(session: Session, subject: Subject, made: Made, on: date, because
             _let_catch_up(session, subject, flow, flow.on, on, because)
     if made.follow_up_id:
         chains.fulfil_by_id(session, subject, made.follow_up_id, because)
+    if not made.task_id:
+        still = {task.id for task in _tasks_waiting(session, subject, made)}
+        if all(task.id in still for task in waiting):
+            _answer_oldest(session, subject, made, on, because, waiting)
+
+
+def _tasks_waiting(session: Session, subject: Subject, made: Made) -> list[TaskRow]:
+    """The open tasks that such a contact is the doing of, the oldest first.
+
+    Those of a minimum are done by the count, and those of a ticket once their own fields are recorded.
+    """
+    program = subject.in_force.program
+    counted = {flow.id for flow in program.flows if isinstance(flow.on, AtLeast)}
+    found = [
+        task
+        for task in tasks.open_of_customer(session, subject.customer.id)
+        if (task.program_id, task.counts_as) == (program.id, made.kind)
+        and task.person_id in (0, made.person_id)
+        and not task.ticket_id
+        and task.flow not in counted
+    ]
+    return sorted(found, key=lambda task: (task.opened_at, task.id))
+
+
+def _answer_oldest(
+    session: Session, subject: Subject, made: Made, on: date, because: str, waiting: Sequence[TaskRow]
+) -> None:
+    """The oldest task that was open on the day of the contact is done by it, as if it had been recorded there (R97).
+
+    A step of a chain is done or left by the dates of its chain, not here.
+    """
+    program, zone = subject.in_force.program, subject.zone
+    by_dates = {flow.id for flow in program.flows if counts_contacts(flow, made.kind)}
+    open_then = (task for task in waiting if task.flow not in by_dates and task.opened_at.astimezone(zone).date() <= on)
+    task = next(open_then, None)
+    if task is None:
+        return
+    doer = made.staff_id or task.staff_id
+    if not tasks.finish(session, task.id, subject.now, doer, storable(made.data), because):
+        return
+    if task.follow_up_id:
+        follow_ups.settle(session, [task.follow_up_id], FollowUpState.FULFILLED)
+    data = {"task": task.id, "kind": task.kind, "name": task.name}
+    note(session, subject, "fulfilled", because, flow=task.flow, follow_up_id=task.follow_up_id, data=data)
+
+
+def _raise(session: Session, subject: Subject, made: Made, row_id: int, raised: Raised) -> None:
+    """The event that was noted with a contact, as if it were told now; of a contact told late, when that was made."""
+    program, now = subject.in_force.program, subject.now
+    on = made.at.astimezone(subject.zone).date()
+    if not holds(raised.where, subject.facts.facts(on, made.data)):
+        return
+    if program.active_from is not None and on < program.active_from:
+        return
+    at = now if now - made.at < TOLD_LATE else made.at
+    data = {target: made.data[name] for target, name in raised.data.items() if made.data.get(name) is not None}
+    external_id = f"{row_id}:{raised.event}"
+    values = {
+        "source": CONTACT,
+        "external_id": external_id,
+        "type": raised.event,
+        "customer_id": subject.customer.id,
+        "matter_id": 0,
+        "occurred_at": at,
+        "received_at": now,
+        "cancelled_at": None,
+        "data": storable(data),
+    }
+    event = Event(events.add_many(session, [values])[external_id], raised.event, at, data)
+    changes = said.take_over(session, program, subject.customer, event, at.astimezone(subject.zone).date())
+    told = replace(subject, event_id=event.id)
+    known = {said.SET: changes} if changes else {}
+    note(session, told, "event", raised.event, data={"event": event.id, **known})
+    apply(session, told, plan_event(program, event, subject.facts, now, subject.calendar))
 
 
 def _let_catch_up(session: Session, subject: Subject, flow: Flow, trigger: AtLeast, on: date, because: str) -> None:

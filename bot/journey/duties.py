@@ -1,5 +1,6 @@
 """Duties of staff: when one comes round, its task opens once for its role, or for each member who has it.
 
+A duty that prepares what must be approved opens only where that is not approved, and is done once it is (R48).
 A duty is planned ahead as a look like those of quotas.py, so that it opens once whoever ticks, and also after a night
 without power. Its days are counted in flows/duties.py. Next: tasks.py, where the task is done or missed.
 """
@@ -10,12 +11,13 @@ from typing import Any
 
 from sqlmodel import Session
 
-from bot.journey import tasks
+from bot.journey import approvals, tasks
 from bot.runtime import Runtime
 from bot.shelf import InForce
-from bot.store import staff
-from bot.store.tables import QuotaCheckRow, StaffRow
-from flows.duties import Duty, occurrences
+from bot.store import staff, trail
+from bot.store import tasks as task_rows
+from bot.store.tables import QuotaCheckRow, StaffRow, TaskRow
+from flows.duties import LONGEST_BREAK, Duty, Occurrence, occurrences
 from flows.offsets import resolve_local
 from flows.program import Program
 
@@ -43,16 +45,17 @@ def open_tasks(session: Session, runtime: Runtime, check: QuotaCheckRow, now: da
     program = runtime.shelf.version(check.program_version_id)
     duty, on = program.duty(check.name), check.due_at.astimezone(program.time_zone).date()
     assert duty is not None
-    found = occurrences(duty, program.days, on, on, runtime.calendar(program))
-    time = next((each for each in found if each.nominal_on == check.first), None)
+    time = occurrence(runtime, program, duty, check.first, on, on)
     if time is None:
         return {"tasks": [], "because": "the calendar has changed: it comes on another day"}
+    if is_prepared(session, runtime, program, duty, time):
+        return {"tasks": [], "because": "what it prepares is approved"}
     in_force = InForce(check.program_version_id, program)
     opened = []
     for members in doers(session, program, duty):
         who = members[0].id if duty.each == "staff" and members else 0
         about = tasks.For(
-            key=f"duty:{program.id}:{duty.id}:{time.nominal_on}:{who}",
+            key=f"duty:{program.id}:{duty.id}:{time.nominal_on}:{who}",  # `_prepares` reads the day
             because=time.because,
             on=time.due_on,
             flow=duty.id,
@@ -65,3 +68,52 @@ def doers(session: Session, program: Program, duty: Duty) -> list[list[StaffRow]
     """Who does it, once for each task; nobody has the role: one task, so that the superior hears of it."""
     members = staff.with_role(session, program.id, duty.task.role)
     return [[member] for member in members] if duty.each == "staff" and members else [members]
+
+
+# ----- what they prepare is approved
+
+
+def finish_prepared(session: Session, runtime: Runtime, in_force: InForce, approver: StaffRow, now: datetime) -> None:
+    """A person has approved something: what was open to prepare just that is done."""
+    program = in_force.program
+    for duty in program.duties:
+        if duty.unless_approved is None:
+            continue
+        for task in task_rows.listed(session, role=duty.task.role):
+            time = _prepares(runtime, program, duty, task)
+            if time is None or not is_prepared(session, runtime, program, duty, time):
+                continue
+            because = f"approved by {approver.name}"
+            if task_rows.finish(session, task.id, now, approver.id, {}, because):
+                data = {"task": task.id, "kind": task.kind, "staff": approver.name}
+                line = trail.line(now, "done", because, program_id=program.id, flow=duty.id, data=data)
+                trail.write(session, [line])
+
+
+def _prepares(runtime: Runtime, program: Program, duty: Duty, task: TaskRow) -> Occurrence | None:
+    """The time that this duty came and opened a task; None: the task is of something else."""
+    of_duty = f"duty:{program.id}:{duty.id}:"
+    if not task.dedupe_key.startswith(of_duty):
+        return None
+    nominal_on = date.fromisoformat(task.dedupe_key.removeprefix(of_duty).partition(":")[0])
+    opened_on = task.opened_at.astimezone(program.time_zone).date()
+    return occurrence(runtime, program, duty, nominal_on, opened_on - LONGEST_BREAK, opened_on)
+
+
+def occurrence(
+    runtime: Runtime, program: Program, duty: Duty, nominal_on: date, first: date, last: date
+) -> Occurrence | None:
+    """The time of a duty that means a day, and opens between two; None: the calendar has changed."""
+    found = occurrences(duty, program.days, first, last, runtime.calendar(program))
+    return next((each for each in found if each.nominal_on == nominal_on), None)
+
+
+def is_prepared(session: Session, runtime: Runtime, program: Program, duty: Duty, time: Occurrence) -> bool:
+    """Has a person approved what this duty is to prepare?"""
+    if duty.unless_approved is None:
+        return False
+    flow = program.flow(duty.unless_approved)
+    assert flow.message is not None
+    template = flow.message.template.replace("{festival}", time.festival)
+    contents = tuple(approvals.needed(runtime, program, flow, flow.message.survey, template))
+    return approvals.are_approved(session, contents)

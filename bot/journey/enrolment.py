@@ -20,12 +20,14 @@ from bot.journey.belongings import (
     PersonIn,
     check_matters,
     check_persons,
+    check_staff,
     keep_matters,
     keep_persons,
     keep_staff,
+    note_misplaced,
     note_too_few,
 )
-from bot.journey.subject import Subject, enrol, first_class
+from bot.journey.subject import Subject, enrol, facts_of, first_class
 from bot.phones import normalise_phone
 from bot.runtime import Runtime
 from bot.shelf import InForce
@@ -33,6 +35,7 @@ from bot.store import agenda, customers
 from bot.store.storable import storable, storable_text
 from bot.store.tables import CustomerRow, EnrolmentRow
 from flows.audience import FLAGS
+from flows.events import Customer
 from flows.own_times import leaves_nothing, own_times
 from flows.program import Program
 from flows.windows import ANY_TIME
@@ -102,7 +105,8 @@ def _accept_batch(runtime: Runtime, source: str, rows: Sequence[CustomerIn]) -> 
 
 
 def _accept_customers(runtime: Runtime, source: str, rows: Sequence[CustomerIn]) -> list[Result]:
-    """1 check each row  2 load whom the good ones may mean  3 add strangers at once  4 bring the others up to date.
+    """1 check each row  2 load whom the good ones may mean  3 refuse staff who may not be responsible for them
+    4 add strangers at once  5 bring the others up to date.
 
     Conflict: somebody else has just added one of the strangers; nothing was written.
     """
@@ -110,8 +114,11 @@ def _accept_customers(runtime: Runtime, source: str, rows: Sequence[CustomerIn])
     checked = [_check_customer(runtime, row) for row in rows]
     now = runtime.clock.now()
     with runtime.db.write() as session:
+        register = _Register.load(session, source, [row for row, faults in checked if not faults])
+        for row, faults in checked:
+            if row.staff and not faults:
+                faults.extend(_check_staff(session, runtime, register, row, now))
         good = [row for row, faults in checked if not faults]
-        register = _Register.load(session, source, good)
         strangers = register.strangers(good)
         _add_customers(session, runtime, register, [good[index] for index in sorted(strangers)], now)
         verdicts = iter(
@@ -138,6 +145,10 @@ def _settle_in(
     changed |= _keep_flags(session, runtime, register, customer_id, row)
     for each in programs_of(runtime, row) if row.staff or new else ():
         changed |= _give_staff(session, each, customer_id, row, new, now)
+    for each in programs_of(runtime, row) if verdict == "changed" and not row.staff else ():
+        enrolment = register.enrolments[customer_id, each.program.id]
+        facts = facts_of(register.people[customer_id], enrolment).facts(local_day(now, each.program.zone))
+        note_misplaced(session, enrolment, each.program, facts, now)
     return customer_id, "changed" if changed and verdict == "known" else verdict
 
 
@@ -154,6 +165,28 @@ def _keep_flags(session: Session, runtime: Runtime, register: "_Register", custo
     if changed:
         agenda.replan(session)
     return changed
+
+
+def _check_staff(
+    session: Session, runtime: Runtime, register: "_Register", row: CustomerIn, now: datetime
+) -> Iterator[dict[str, str]]:
+    """Whom of its staff the customer of a row may not have, as the customer will be with that row."""
+    customer_id = register.find(row)
+    customer = register.people.get(customer_id)
+    for each in programs_of(runtime, row):
+        program = each.program
+        enrolment = register.enrolments.get((customer_id, program.id))
+        if customer is None:
+            told = Customer(0, ZoneInfo(program.zone), first_class(program, row.attributes))
+        else:
+            told = facts_of(customer, enrolment)
+        told = replace(
+            told,
+            class_=row.class_ if row.class_ in program.classes.names else told.class_,
+            attributes={**told.attributes, **row.attributes},
+            flags=frozenset(name for name in FLAGS if row.flags.get(name, name in told.flags)),
+        )
+        yield from check_staff(session, program, told.facts(local_day(now, program.zone)), row.staff)
 
 
 def _give_staff(

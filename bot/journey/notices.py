@@ -102,12 +102,33 @@ def tell_behind(
     """Tell who is behind what is still missing, and until when: contacts of these kinds with one customer, or with
     different customers (None).
     """
-    named = {
+    variables = {"customer_name": customer, "item": _named(program, kinds), "count": missing, "closes_on": last}
+    tell(session, runtime, program, members, "staff/behind", key, variables, at)
+
+
+def tell_too_few(
+    session: Session,
+    runtime: Runtime,
+    program: Program,
+    members: Iterable[StaffRow],
+    key: str,
+    missing: int,
+    kinds: Sequence[str],
+    last: date,
+    at: datetime,
+    *,
+    customer: str,
+) -> None:
+    """Tell that a period is over, and how many contacts of these kinds with one customer it lacks."""
+    variables = {"customer_name": customer, "item": _named(program, kinds), "count": missing, "closes_on": last}
+    tell(session, runtime, program, members, "staff/too_few", key, variables, at)
+
+
+def _named(program: Program, kinds: Sequence[str]) -> Mapping[str, str]:
+    return {
         language: mark.join(program.text(program.contacts[kind].name, language) for kind in kinds)
         for language, mark in _LISTED.items()
     }
-    variables = {"customer_name": customer, "item": named, "count": missing, "closes_on": last}
-    tell(session, runtime, program, members, "staff/behind", key, variables, at)
 
 
 _LISTED = {"zh": "、", "en": ", "}

@@ -99,13 +99,13 @@ def _next_call(runtime: Runtime) -> datetime:
     now = runtime.clock.now()
     zones = {each.program.zone for each in runtime.shelf.in_force} or {"UTC"}
     midnights = [end_of_day(runtime.today(zone), ZoneInfo(zone)) for zone in zones]
-    opens = [
-        draw.opens_at
+    draws = [
+        draw.slot.due_at
         for in_force in runtime.shelf.in_force
         for flow in in_force.program.flows
         for draw in draws_of(runtime, in_force, flow, runtime.today(in_force.program.zone))
     ]
-    return min([*midnights, *(at for at in opens if at > now)])
+    return min([*midnights, *(at for at in draws if at > now)])
 
 
 # ----- Selections: everybody who is meant
@@ -277,7 +277,9 @@ def _draws(runtime: Runtime, in_force: InForce, flow: Flow) -> list[Draw]:
     now = runtime.clock.now()
     found = draws_of(runtime, in_force, flow, runtime.today(in_force.program.zone))
     return [
-        draw for draw in found if draw.opens_at <= now and (draw.slot.expires_at is None or draw.slot.expires_at > now)
+        draw
+        for draw in found
+        if draw.slot.due_at <= now and (draw.slot.expires_at is None or draw.slot.expires_at > now)
     ]
 
 

@@ -18,8 +18,9 @@ from sqlmodel import Session
 
 from bot.channels.contract import Need
 from bot.errors import HuifangError
-from bot.journey import chains, conversations, quotas, tasks, wording
-from bot.journey.apply import CALL, set_class
+from bot.journey import approvals, chains, conversations, quotas, tasks, wording
+from bot.journey.apply import CALL, note, set_class
+from bot.journey.approvals import Waiting
 from bot.journey.contacts import BY_HAND
 from bot.journey.pauses import COMPLAINT_OPEN, moved
 from bot.journey.subject import Subject, flags_of, follow_up_line
@@ -142,6 +143,9 @@ def festival_of(row: FollowUpRow | Brief) -> str:
 
 # ----- a batch: loaded at once, judged one by one, written at once
 
+Kind = tuple[int, str, str]
+"""(version of the program, flow, festival) of a follow-up: all of one kind send the same."""
+
 
 @dataclass(frozen=True)
 class _Send:
@@ -181,6 +185,10 @@ class _Batch:
     lines: list[dict[str, Any]] = field(default_factory=list)
     steps: list[tuple[FollowUpRow, Subject]] = field(default_factory=list)
     gone: set[int] = field(default_factory=set)
+    unapproved: Mapping[Kind, Waiting] = field(default_factory=dict)
+    """Kinds of steps that may not go, since a content of theirs is not approved."""
+    told: set[tuple[Kind, date]] = field(default_factory=set)
+    """Of which of them, and which day, somebody has heard."""
 
 
 def _load(session: Session, runtime: Runtime, rows: Sequence[FollowUpRow], now: datetime) -> _Batch:
@@ -204,7 +212,22 @@ def _load(session: Session, runtime: Runtime, rows: Sequence[FollowUpRow], now: 
         complaining=complaining,
         talks=conversations.under_way(session, runtime, asked, complaining & asked, now) if asked else {},
         recent=_recent(session, rows, points, now - timedelta(days=_longest_cap(runtime, rows))),
+        unapproved=_unapproved(session, runtime, rows),
     )
+
+
+def _kind_of(row: FollowUpRow) -> Kind:
+    return row.program_version_id, row.flow, festival_of(row)
+
+
+def _unapproved(session: Session, runtime: Runtime, rows: Sequence[FollowUpRow]) -> Mapping[Kind, Waiting]:
+    """What may not go: looked up once for each kind of step, and only in programs where anything is approved."""
+    kinds = {_kind_of(row): row for row in rows if runtime.shelf.version(row.program_version_id).approvals}
+    needs = {}
+    for kind, row in kinds.items():
+        step = Step.of(runtime.shelf.version(row.program_version_id), row)
+        needs[kind] = tuple(approvals.needed(runtime, step.program, step.flow, step.survey, step.template))
+    return approvals.waiting_for_claim(session, needs) if any(needs.values()) else {}
 
 
 def _recent(
@@ -297,6 +320,8 @@ def _judge(session: Session, batch: _Batch, row: FollowUpRow) -> None:
     )
     if isinstance(allowed, No):
         return _without_message(batch, row, opened, FollowUpState.SUPPRESSED, "skipped", allowed.because)
+    if isinstance(allowed, Yes) and (waits := batch.unapproved.get(_kind_of(row))):
+        return _await_approval(session, batch, step, row, waits)
     if isinstance(allowed, Yes):
         allowed = _not_yet(session, batch, step, subject, row, point)
     if isinstance(allowed, Later):
@@ -348,7 +373,10 @@ def _call_for(session: Session, subject: Subject, row: FollowUpRow, step: Step, 
     reaches = action.counts_as or action.kind in REACHING
     if reaches and (barred := _barred(step, subject, row)):
         return barred
-    tasks.open_task(session, subject, row, action)
+    task_id = tasks.open_task(session, subject, row, action)
+    if task_id is not None and step.flow is not None and step.flow.breach:
+        data = {"task": task_id, "kind": action.kind, "role": action.role}
+        note(session, subject, "breach", row.reason, flow=row.flow, follow_up_id=row.id, data=data)
     return None
 
 
@@ -385,6 +413,20 @@ def _wait(session: Session, batch: _Batch, row: FollowUpRow, customer: CustomerR
     if looked_at and trail.last_because(session, customer.id, row.id) == because:
         return
     batch.lines.append(follow_up_line(batch.now, "moved", because, row, data={"due": later.at.isoformat()}))
+
+
+def _await_approval(session: Session, batch: _Batch, step: Step, row: FollowUpRow, waits: Waiting) -> None:
+    """Keep it until it expires, unless its content is approved before: that makes it due. Told once; so is its day.
+
+    What never expires is looked at again and again.
+    """
+    batch.waits.append((row.id, row.expires_at or batch.now + LOOK_AGAIN, row.intended_on))
+    if trail.last_because(session, row.customer_id, row.id) != waits.because:
+        batch.lines.append(follow_up_line(batch.now, "held", waits.because, row))
+    due = _kind_of(row), row.nominal_on
+    if due not in batch.told:
+        batch.told.add(due)
+        approvals.tell_waiting(session, batch.runtime, step.program, row.flow, waits, row.nominal_on, batch.now)
 
 
 def _no_longer_wanted(session: Session, batch: _Batch, step: Step, subject: Subject, row: FollowUpRow) -> str | None:

@@ -16,18 +16,18 @@ from typing import Any
 from sqlmodel import Session
 
 from bot.journey import classes, duties, tasks
-from bot.journey.notices import tell_behind
+from bot.journey.notices import tell_behind, tell_too_few
 from bot.journey.subject import Subject
 from bot.runtime import Runtime
 from bot.shelf import InForce
-from bot.store import customers, quotas, staff, trail
+from bot.store import customers, follow_ups, programs, quotas, staff, trail
 from bot.store.tables import EnrolmentRow, FollowUpRow, QuotaCheckRow
 from flows import sampling
 from flows.offsets import add, resolve_local
 from flows.program import Flow, Program, Quota
 from flows.promises import period_of, ping_time
 from flows.quotas import Reached, closings, recounts
-from flows.rounds import counts_until, look_slot, looks
+from flows.rounds import counts_until, look_slot, looks, task_due
 from flows.states import FollowUpState
 from flows.triggers import AtLeast, OnFestival, Unanswered
 
@@ -42,7 +42,7 @@ REMIND, CLOSE = "remind", "close"
 def plan_checks(session: Session, runtime: Runtime, in_force: InForce, today: date) -> int:
     """Plan the looks between today and the program's horizon; those planned already are passed over."""
     program = in_force.program
-    until = add(today, program.horizon)
+    until, begun_at = add(today, program.horizon), programs.begun_at(session, program.id)
     return sum(
         quotas.plan(
             session,
@@ -56,15 +56,19 @@ def plan_checks(session: Session, runtime: Runtime, in_force: InForce, today: da
                 "due_at": at,
             },
         )
-        for name, kind, first, last, at in _checks(runtime, program, today, until)
+        for name, kind, first, last, at in _checks(runtime, program, begun_at, today, until)
     )
 
 
 def _checks(
-    runtime: Runtime, program: Program, today: date, until: date
+    runtime: Runtime, program: Program, begun_at: datetime, today: date, until: date
 ) -> Iterator[tuple[str, str, date, date, datetime]]:
-    """(name, kind, first and last day of the period, when) of each look between two days."""
+    """(name, kind, first and last day of the period, when) of each look between two days.
+
+    Nobody of the staff is judged by a period that was over before the program began here.
+    """
     calendar, zone = runtime.calendar(program), program.time_zone
+    begun_on = begun_at.astimezone(zone).date()
     for quota in program.quotas:
         for closing in closings(quota.period, today, until, calendar, zone):
             if not program.active_from or closing.last >= program.active_from:
@@ -72,7 +76,7 @@ def _checks(
     for flow in program.flows:
         if isinstance(flow.on, AtLeast) and flow.on.each == "staff":
             for look in looks(flow.on, today, until, program.permits(flow), calendar):
-                if program.active_from and look.last < program.active_from:
+                if look.last < max(begun_on, program.active_from or begun_on):
                     continue
                 kind = CLOSE if look.closes else REMIND
                 yield flow.id, kind, look.first, look.last, look_slot(flow.on, look, zone).due_at
@@ -234,10 +238,10 @@ _NAMED = 20
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a follow-up that looks whether a customer was contacted enough."""
+    """What became of a follow-up that looks whether a customer was contacted enough; `what`: None is told already."""
 
     state: FollowUpState
-    what: str
+    what: str | None
     because: str
     data: Mapping[str, Any]
 
@@ -254,8 +258,10 @@ def settle_least(session: Session, subject: Subject, flow: Flow, row: FollowUpRo
     found: dict[str, Any] = {"count": count, "target": trigger.at_least, "period": first.isoformat()}
     told = f"{count} of {trigger.at_least} ({', '.join(trigger.of)}) in {first} to {last}"
     if count >= trigger.at_least:
-        return Outcome(FollowUpState.FULFILLED, "fulfilled", f"enough: {told}", found)
+        known = follow_ups.is_fulfilled(session, program.id, flow.id, customer.id, f"least:{first}:")
+        return Outcome(FollowUpState.FULFILLED, None if known else "fulfilled", f"enough: {told}", found)
     if closes:
+        found |= _tell_superior(session, subject, flow, row, trigger.at_least - count, last)
         return Outcome(FollowUpState.SENT, "breach", f"too few: {told}", found)
     role = flow.task.role if flow.task else program.callback.owner
     members = tasks.who_does(session, program, role, subject.enrolment.staff if subject.enrolment else ())
@@ -266,6 +272,8 @@ def settle_least(session: Session, subject: Subject, flow: Flow, row: FollowUpRo
             on=row.nominal_on,
             flow=flow.id,
             follow_up_id=row.id,
+            at=task_due(trigger, last, flow.task.at, subject.now, program.time_zone),
+            is_judged=True,
         )
         tasks.open_for(session, subject, about, flow.task)
     else:
@@ -275,6 +283,21 @@ def settle_least(session: Session, subject: Subject, flow: Flow, row: FollowUpRo
     return Outcome(
         FollowUpState.SENT, "ping", f"behind: {told}", {**found, "staff": [each.name for each in members], "role": role}
     )
+
+
+def _tell_superior(
+    session: Session, subject: Subject, flow: Flow, row: FollowUpRow, missing: int, last: date
+) -> Mapping[str, Any]:
+    """Whoever is above the one who was to see to it hears what a period lacks; where nobody was, it is only noted."""
+    if flow.task is None:
+        return {}
+    assert isinstance(flow.on, AtLeast)
+    program = subject.in_force.program
+    role = tasks.superior_of(program, flow.task)
+    members = staff.with_role(session, program.id, role)
+    at, key, name = ping_time(subject.now, program.time_zone), f"too_few:{row.id}", subject.customer.name
+    tell_too_few(session, subject.runtime, program, members, key, missing, flow.on.of, last, at, customer=name)
+    return {"role": role, "staff": [each.name for each in members]}
 
 
 def ended_before_the_class(trigger: AtLeast, row: FollowUpRow, enrolment: EnrolmentRow | None) -> bool:
@@ -317,7 +340,8 @@ def _count_staff(
             trail.write(session, [trail.line(now, what, told, program_id=program.id, flow=flow.id, data=data)])
         elif not data["met"]:
             missing, at = trigger.at_least - count, ping_time(now, program.time_zone)
-            tell_behind(session, runtime, program, [member], f"behind:{check.id}", missing, trigger.of, check.last, at)
+            key = f"behind:check:{check.id}"  # a follow-up may have the same number
+            tell_behind(session, runtime, program, [member], key, missing, trigger.of, check.last, at)
             told_to = {**data, "staff": [member.name]}
             trail.write(session, [trail.line(now, "ping", told, program_id=program.id, flow=flow.id, data=told_to)])
     return found

@@ -16,10 +16,10 @@ from sqlmodel import Session
 
 from bot.channels.contract import Flag
 from bot.errors import Conflict, InputError, NotFound
-from bot.journey import callbacks, conversations, linking, tasks, wording
+from bot.journey import appointments, callbacks, conversations, linking, tasks, wording
 from bot.journey.apply import apply, note
 from bot.journey.conversations import CORRECTED_WITHIN, Standing
-from bot.journey.subject import Subject
+from bot.journey.subject import Subject, who_wrote
 from bot.phones import country_of
 from bot.runtime import Runtime
 from bot.shelf import InForce
@@ -103,9 +103,9 @@ def _read_one(runtime: Runtime, inbound_id: int) -> None:
         elif member is not None:
             inbound.mark(session, reply.id, "read", staff_id=member.id)
             callbacks.hear_staff(session, runtime, member, reply, reply.body)
-        elif customer is not None:
+        elif customer is not None and not _about_appointment(session, runtime, customer, reply):
             _read_text(session, runtime, customer, reply)
-        else:
+        elif customer is None:
             _keep_for_person(session, runtime, reply)
 
 
@@ -114,6 +114,18 @@ def _keep_for_person(session: Session, runtime: Runtime, reply: InboundRow) -> N
     inbound.mark(session, reply.id, "person")
     trail.write(session, [trail.line(runtime.clock.now(), "held", "a message from an unknown address")])
     linking.hint(session, runtime, reply)
+
+
+def _about_appointment(session: Session, runtime: Runtime, customer: CustomerRow, reply: InboundRow) -> bool:
+    """Whether the reply was about an appointment, and is dealt with; an answer to a survey that waits is none."""
+    task = appointments.announced(session, runtime, customer, reply)
+    if task is None:
+        return False
+    _, talk = _conversation(session, runtime, customer, reply, _likeliest(session, customer, reply))
+    question = _question(talk, customer, reply)
+    if talk.waits and read(reply.body, question).intent is Intent.SCORE:
+        return False
+    return appointments.hear(session, runtime, task, customer, reply, question)
 
 
 def _read_text(session: Session, runtime: Runtime, customer: CustomerRow, reply: InboundRow) -> None:
@@ -312,7 +324,8 @@ def _hear(
     apply(session, subject, [each for each in decisions if not (quiet and isinstance(each, Say))])
     action = suggested(talk.program, reading)
     if action is not None:
-        about = tasks.For(key=f"suggestion:{reply.id}", because="a suggestion in the reply", on=subject.today)
+        key, because = f"suggestion:{reply.id}", "a suggestion in the reply"
+        about = tasks.For(key=key, because=because, on=subject.today, words=text)
         tasks.open_for(session, subject, about, action)
 
 
@@ -355,6 +368,7 @@ def _conversation(
     in_force = _program_of(session, runtime, customer, survey)
     enrolment = customers.enrolment(session, customer.id, in_force.program.id)
     subject = Subject(runtime, in_force, customer, enrolment, runtime.clock.now(), inbound=reply, survey=survey)
+    subject.person = who_wrote(session, reply)
     subject.ticket = live = tickets.live(session, customer.id, in_force.program.id)
     asked_again = survey is not None and live is not None and survey.ticket_id == live.id
     answers = surveys.answers_of(session, survey.id) if survey else ()
@@ -452,14 +466,13 @@ def answer_on_page(runtime: Runtime, token: str, scores: Mapping[str, float], co
         before = inbound.on_page(session, survey.id)
         if before and before[-1].raw.get("scores") == dict(scores) and before[-1].body == comment:
             return survey.state
-        point = next(iter(customers.points_of(session, [customer.id]).get(customer.id, [])), None)
         stored = inbound.add(
             session,
             {
                 "provider": "page",
                 "provider_message_id": f"{token}:{len(before) + 1}",
                 "channel": survey.channel,
-                "from_address": point.address if point else "",
+                "from_address": _address_of(session, survey),
                 "to_address": "page",
                 "body": comment,
                 "raw": {"scores": dict(scores)},
@@ -479,6 +492,16 @@ def answer_on_page(runtime: Runtime, token: str, scores: Mapping[str, float], co
         assert fresh is not None
         session.refresh(fresh)
         return fresh.state
+
+
+def _address_of(session: Session, survey: SurveyRow) -> str:
+    """Where whoever was asked can be answered: an address of the contact person, or of the customer; none: nowhere."""
+    asked_by = follow_ups.briefs(session, [survey.follow_up_id]).get(survey.follow_up_id)
+    person_id = asked_by.person_id if asked_by else 0
+    points = customers.points_of(session, [survey.customer_id]).get(survey.customer_id, [])
+    meant = [point for point in points if person_id in (0, point.person_id)]
+    here = [point for point in meant if point.channel == survey.channel]
+    return next((point.address for point in (*here, *meant)), "")
 
 
 def _page_reading(talk: Conversation, customer: CustomerRow, scores: Mapping[str, float], comment: str) -> Reading:

@@ -387,11 +387,11 @@ def note_accepted(
     if not rows:
         return
     follow_ups.settle(session, [row.follow_up_id for row in rows if row.follow_up_id], FollowUpState.SENT, sent_at=now)
-    trail.write(session, [_sent_line(row, sources.get(row.follow_up_id), now) for row in rows])
+    trail.write(session, [_sent_line(runtime, row, sources.get(row.follow_up_id), now) for row in rows])
     _plan_reminders(session, runtime, [row for row in rows if row.follow_up_id and row.survey_id], sources, now)
 
 
-def _sent_line(row: Outbound | MessageRow, source: Brief | None, now: datetime) -> dict[str, Any]:
+def _sent_line(runtime: Runtime, row: Outbound | MessageRow, source: Brief | None, now: datetime) -> dict[str, Any]:
     return trail.line(
         now,
         "resurvey" if source and source.flow == RESURVEY else "message",
@@ -402,14 +402,22 @@ def _sent_line(row: Outbound | MessageRow, source: Brief | None, now: datetime) 
         follow_up_id=row.follow_up_id,
         message_id=row.id,
         ticket_id=row.ticket_id,
-        data=_sent_data(row.purpose, row.channel, row.staff_id),
+        data=_sent_data(row.purpose, row.channel, row.staff_id, _occasion_of(runtime, source)),
     )
 
 
+def _occasion_of(runtime: Runtime, source: Brief | None) -> str:
+    """What a message is sent for, where its flow says so (R87)."""
+    if source is None or source.flow == RESURVEY:
+        return ""
+    return runtime.shelf.version(source.program_version_id).flow(source.flow).occasion or ""
+
+
 @lru_cache(maxsize=1000)
-def _sent_data(purpose: str, channel: str, staff_id: int) -> dict[str, Any]:
+def _sent_data(purpose: str, channel: str, staff_id: int, occasion: str) -> dict[str, Any]:
     """One value for many lines: it is written as JSON once for all of them."""
-    return {"purpose": purpose, "channel": channel, "staff": staff_id}
+    data = {"purpose": purpose, "channel": channel, "staff": staff_id}
+    return {**data, "occasion": occasion} if occasion else data
 
 
 def _plan_reminders(

@@ -13,6 +13,8 @@ from bot.shelf import InForce
 from bot.store import customers, matters, trail
 from bot.store.follow_ups import Brief
 from bot.store.tables import (
+    SELF,
+    ContactPersonRow,
     CustomerRow,
     EnrolmentRow,
     EventRow,
@@ -38,6 +40,8 @@ class Subject:
     enrolment: EnrolmentRow | None
     now: datetime
     inbound: InboundRow | None = None
+    person: ContactPersonRow | None = None
+    """The contact person who wrote, or whose ticket it is; None: the customer."""
     survey: SurveyRow | None = None
     ticket: TicketRow | None = None
     event: EventRow | None = None
@@ -73,6 +77,12 @@ class Subject:
     @property
     def facts(self) -> Customer:
         return facts_of(self.customer, self.enrolment)
+
+
+def who_wrote(session: Session, reply: InboundRow | None) -> ContactPersonRow | None:
+    """The contact person from whose address a reply came; None: the customer."""
+    person = customers.person_at(session, reply.channel, reply.from_address) if reply else None
+    return None if person is None or person.role == SELF else person
 
 
 def iso_date(value: object) -> date | None:

@@ -2,7 +2,8 @@
 
 A task is opened when its follow-up is due, or its duty comes round, and its role is told; it is done when it is
 recorded with every field that it needs. What is not done in time, the superior hears of on the next workday (rule 7),
-who may also let it go. Next: duties.py, for work about no customer; contacts.py, where a done task counts as a contact.
+who may also let it go. Next: duties.py, for work about no customer; contacts.py, where a done task counts as a contact;
+appointments.py, where the customer says whether its time suits.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from sqlmodel import Session
 
 from bot.errors import Conflict, InputError, NotFound
 from bot.journey import callbacks, contacts, wording
+from bot.journey.news import tell_customer
 from bot.journey.notices import tell
 from bot.journey.subject import Subject
 from bot.runtime import Runtime
@@ -24,9 +26,10 @@ from bot.store import customers, follow_ups, staff, tasks, trail
 from bot.store.storable import storable, storable_text
 from bot.store.tables import FollowUpRow, StaffRow, TaskRow
 from flows.actions import TaskAction
+from flows.appointment_reply import time_of_day
 from flows.calendar import Calendar
 from flows.fields import Words
-from flows.offsets import DAY, add
+from flows.offsets import DAY, add, resolve_local
 from flows.program import Program
 from flows.promises import missing_ping, ping_time, staff_deadline
 from flows.states import FollowUpState, TaskState
@@ -42,7 +45,9 @@ BATCH = 200
 class For:
     """What a task is about: its customer, if it has one, and the follow-up that calls for it, or a key of its own.
 
-    `on`: the day that its time counts from; `flow`: the id of the flow or the duty.
+    `on`: the day that its time counts from, unless it is due `at` a known time. `flow`: the id of the flow or the duty.
+    `words`: what the customer wrote, for whoever gets a copy. `is_judged`: its flow itself tells what is missing when
+    its period is over, so the task alone is no breach.
     """
 
     key: str
@@ -54,6 +59,9 @@ class For:
     ticket_id: int = 0
     person_id: int = 0
     matter_id: int = 0
+    at: datetime | None = None
+    words: str = ""
+    is_judged: bool = False
 
 
 def open_task(session: Session, subject: Subject, row: FollowUpRow, action: TaskAction) -> int | None:
@@ -72,8 +80,19 @@ def open_task(session: Session, subject: Subject, row: FollowUpRow, action: Task
         follow_up_id=row.id,
         person_id=row.person_id,
         matter_id=row.matter_id,
+        at=_appointed(session, subject, row, action),
     )
     return open_for(session, subject, about, action)
+
+
+def _appointed(session: Session, subject: Subject, row: FollowUpRow, action: TaskAction) -> datetime | None:
+    """The time of an appointment, as its date and an attribute of the customer say it; None: it is no appointment."""
+    trigger = subject.in_force.program.flow(row.flow).on
+    if action.appointment is None or not isinstance(trigger, OnDate):
+        return None
+    day = subject.date_named(session, trigger.date, row.matter_id)
+    at = time_of_day(subject.customer.attributes.get(action.appointment.time or ""), action.at)
+    return None if day is None else resolve_local(day, at, subject.zone)
 
 
 def open_for(session: Session, subject: Subject, about: For, action: TaskAction) -> int | None:
@@ -95,7 +114,7 @@ def open_(
 ) -> int | None:
     """Open a task, about a customer or none, and tell these members; the same key opens one."""
     program, calendar = in_force.program, runtime.calendar(in_force.program)
-    due_at = _due_later(action, about.on, now, calendar, program.time_zone)
+    due_at = about.at or _due_later(action, about.on, now, calendar, program.time_zone)
     name = program.text(action.name, program.language)
     task_id = tasks.open_(
         session,
@@ -112,13 +131,13 @@ def open_(
             "kind": action.kind,
             "name": name,
             "role": action.role,
-            "superior": action.superior or _above(program, action.role),
+            "superior": superior_of(program, action),
             "staff_id": members[0].id if len(members) == 1 else 0,
             "counts_as": action.counts_as or "",
             "required": list(action.required),
             "opened_at": now,
             "due_at": due_at,
-            "misses_at": missing_ping(due_at, calendar, zone=program.time_zone),
+            "misses_at": None if about.is_judged else missing_ping(due_at, calendar, zone=program.time_zone),
             "because": about.because,
         },
     )
@@ -132,7 +151,11 @@ def open_(
     trail.write(session, [line])
     task = tasks.get(session, task_id)
     assert task is not None
-    _tell(session, runtime, program, members, "staff/task", task, ping_time(now, program.time_zone))
+    at = ping_time(now, program.time_zone)
+    _tell(session, runtime, program, members, "staff/task", task, at)
+    for role in action.copy_to:
+        copied = staff.with_role(session, program.id, role)
+        _tell(session, runtime, program, copied, "staff/task_copy", task, at, about.words)
     return task_id
 
 
@@ -156,6 +179,11 @@ def who_does(session: Session, program: Program, role: str, responsible: Sequenc
     """The responsible members of a customer who have the role; where there is none, everybody with the role."""
     members = staff.with_role(session, program.id, role)
     return [member for member in members if member.name in responsible] or members
+
+
+def superior_of(program: Program, action: TaskAction) -> str:
+    """The role that hears of it when a task is not done."""
+    return action.superior or _above(program, action.role)
 
 
 def _above(program: Program, role: str) -> str:
@@ -201,6 +229,7 @@ def _tell(
     template: str,
     task: TaskRow,
     at: datetime,
+    words: str = "",
 ) -> None:
     customer = customers.get(session, task.customer_id) if task.customer_id else None
     points = customers.points_of(session, [task.customer_id]).get(task.customer_id, []) if customer else []
@@ -212,6 +241,7 @@ def _tell(
         "customer_phone_masked": wording.masked(points[0].address) if points else None,
         "staff_name": doer.name if doer else None,
         "reason": task.because,
+        "reply_text": words or None,
         "due_at": task.due_at,
     }
     tell(session, runtime, program, members, template, f"{template}:{task.id}", variables, at)
@@ -278,9 +308,14 @@ def finish(runtime: Runtime, task_id: int, done: Done) -> None:
                 follow_up_id=task.follow_up_id,
                 data=data,
             )
-            contacts.take(session, _subject(session, runtime, task, program, now), made)
+            contacts.take(session, subject_of(session, runtime, task, now), made)
         elif task.follow_up_id:
             follow_ups.settle(session, [task.follow_up_id], FollowUpState.FULFILLED)
+        action = action_of(program, task)
+        if action and action.answer and task.customer_id:
+            noted = {**dict.fromkeys(fields), **data, "result": done.result or None}
+            subject = subject_of(session, runtime, task, now)
+            tell_customer(session, subject, action.answer, f"task:{task_id}:answer", f"{task.name}: done", noted)
 
 
 def cancel(runtime: Runtime, task_id: int, because: str, staff_id: int = 0) -> None:
@@ -329,13 +364,18 @@ def _who_may_let_go(session: Session, task: TaskRow, staff_id: int) -> StaffRow 
 
 def fields_of(program: Program, task: TaskRow) -> Mapping[str, str]:
     """The fields that may be noted of a task: its own, and those of the contact that it counts as."""
+    action = action_of(program, task)
+    kind = program.contacts.get(task.counts_as)
+    return {**(kind.fields if kind else {}), **(action.fields if action else {})}
+
+
+def action_of(program: Program, task: TaskRow) -> TaskAction | None:
+    """What called for a task, as its program says it; None: nothing there does any more."""
     duty = program.duty(task.flow)
     if duty is not None:
-        return duty.task.fields
+        return duty.task
     called_for = [program.flow(task.flow).task] if task.flow else program.tasks()
-    own = next((each.fields for each in called_for if each and (each.kind, each.role) == (task.kind, task.role)), {})
-    kind = program.contacts.get(task.counts_as)
-    return {**(kind.fields if kind else {}), **own}
+    return next((each for each in called_for if each and (each.kind, each.role) == (task.kind, task.role)), None)
 
 
 def _faults(fields: Mapping[str, str], required: Sequence[str], data: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -347,8 +387,10 @@ def _faults(fields: Mapping[str, str], required: Sequence[str], data: Mapping[st
     ]
 
 
-def _subject(session: Session, runtime: Runtime, task: TaskRow, program: Program, now: datetime) -> Subject:
+def subject_of(session: Session, runtime: Runtime, task: TaskRow, now: datetime) -> Subject:
+    """The customer of a task, in the program that called for it."""
     customer = customers.get(session, task.customer_id)
     assert customer is not None
+    program = runtime.shelf.version(task.program_version_id)
     enrolment = customers.enrolment(session, customer.id, program.id)
     return Subject(runtime, InForce(task.program_version_id, program), customer, enrolment, now)

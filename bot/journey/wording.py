@@ -10,6 +10,7 @@ from bot.store.tables import ContactPersonRow, CustomerRow, EventRow, SurveyRow,
 from flows.offsets import last_day
 from flows.program import Program, Question, Survey
 from messages.render import render
+from messages.salutations import salutation
 from messages.sms import measure
 
 _SCALE_HINT = {
@@ -66,16 +67,6 @@ _FESTIVAL = {
 }
 
 
-def salutation(name: str, title: str, language: str) -> str | None:
-    """张先生 or Mr Zhang; the whole name without a form of address; None without a name (R101)."""
-    name = name.strip()
-    if not name:
-        return None
-    if language == "zh":
-        return f"{name[0]}{title}" if title and not name.isascii() else f"{name}{title}"
-    return f"{title} {name.split()[-1]}" if title and name.isascii() else name
-
-
 def ask(program: Program, question: Question, language: str) -> str:
     """The words of a question with the hint how to answer it."""
     text = program.text(question.text, language)
@@ -124,6 +115,20 @@ def answer_buttons(survey: Survey, asked: str, token: str, language: str) -> lis
     taps = [[labels.get(score, str(score)), f"{token}:{index}:{score}"] for score in _TAPS.get(str(question.scale), ())]
     most = 1 if str(question.scale) == "level5" else 5
     return [taps[start : start + most] for start in range(0, len(taps), most)]
+
+
+def span(minutes: int, language: str) -> str:
+    """A length of time in the unit that reads best: more than two hours in hours, more than three days in days."""
+    words = _UNITS["zh" if language == "zh" else "en"]
+    unit = next((each for each in words if minutes > each[0]), words[-1])
+    return f"{minutes // unit[1]}{unit[2]}"
+
+
+_UNITS = {
+    "zh": ((3 * 1440, 1440, "天"), (120, 60, "小时"), (0, 1, "分钟")),
+    "en": ((3 * 1440, 1440, " days"), (120, 60, " hours"), (0, 1, " min")),
+}
+"""(more than so many minutes, minutes of one, its word), the longest first."""
 
 
 def masked(address: str) -> str:

@@ -59,7 +59,7 @@ def rehearse(
         with _collected_rarely():
             asyncio.run(stage.live(progress))
         lines = tuple(timeline_of(stage)) if timeline else ()
-        return Outcome(lines, tuple(unmet(scenario.expect, lines, stage.zone)), counts(stage))
+        return Outcome(lines, tuple(unmet(scenario.expect, lines, stage.zone, stage.called)), counts(stage))
 
 
 @contextmanager

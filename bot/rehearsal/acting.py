@@ -1,4 +1,4 @@
-"""What members of staff do in a scenario: tickets, tasks, logged contacts, dates that they plan by hand.
+"""What members of staff do in a scenario: tickets, tasks, logged contacts, approvals, dates that they plan by hand.
 
 What the product refuses - a ticket that nobody has opened, a task without its required field, a contact by somebody who
 is not there - is a line of the timeline, and the rehearsal goes on.
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from bot.errors import Conflict, InputError, NotFound
-from bot.journey import callbacks, contacts, tasks
+from bot.journey import appointments, approving, callbacks, contacts, tasks
 from bot.rehearsal.scenario import Step
 from bot.store import tasks as task_rows
 from bot.store import tickets
@@ -36,10 +36,15 @@ def _act(stage: "Stage", step: Step) -> None:
     match step.does:
         case "done":
             _finish(stage, step)
+        case "appoint":
+            at = stage.instant(step.on) if isinstance(step.on, datetime) else None
+            appointments.agree(stage.runtime, _task_of(stage, step).id, at, stage.members[step.staff])
         case "plan":
             contacts.plan_extra(stage.runtime, stage.ids[step.customer], _by_hand(stage, step))
         case "agree":
             contacts.agree_next(stage.runtime, stage.ids[step.customer], _by_hand(stage, step))
+        case "submit" | "approve" | "withdraw":
+            _judge(stage, step)
         case _:
             _handle(stage, step, step.ticket or _ticket_of(stage, step.customer), stage.members[step.staff])
 
@@ -124,6 +129,18 @@ def _task_of(stage: "Stage", step: Step) -> TaskRow:
         raise NotFound(f"{step.customer or 'nobody'} has no such open task")
     own = stage.members[step.staff or ""]
     return min(found, key=lambda row: row.staff_id != own)  # of a duty of each member, their own comes first
+
+
+# ----- surveys and texts that must be approved
+
+
+def _judge(stage: "Stage", step: Step) -> None:
+    """A content of the program that has it is submitted, approved or withdrawn."""
+    assert step.staff is not None
+    programs = [each.program for each in stage.runtime.shelf.in_force]
+    has_it = [program.id for program in programs if step.content in dict(program.approvals)]
+    acts = {"submit": approving.submit, "approve": approving.approve, "withdraw": approving.withdraw}
+    acts[step.does or ""](stage.runtime, step.program or has_it[0], step.content, stage.members[step.staff])
 
 
 # ----- dates planned by hand

@@ -10,7 +10,7 @@ WHATS: Mapping[str, frozenset[str]] = {
     what: frozenset(own.split())
     for what, own in {
         "planned": "due nominal count occasion seed",
-        "message": "purpose staff",
+        "message": "purpose staff occasion",
         "resurvey": "purpose staff",
         "stopped": "",
         "resumed": "",
@@ -39,9 +39,10 @@ WHATS: Mapping[str, frozenset[str]] = {
         "round": "round due call_before",
         "closed": "round",
         "task": "task kind role name due staff",
+        "appointment": "task kind answer due",
         "breach": "task kind role name staff count target met period",
         "contact": "kind on counts staff missing",
-        "fulfilled": "count target period",
+        "fulfilled": "count target period task kind name",
         "restarted": "from next",
         "milestone": "milestone on title",
         "quota": "quota class numerator denominator share target met missing period penalty names seed staff count",
@@ -51,6 +52,7 @@ WHATS: Mapping[str, frozenset[str]] = {
         "opted_out": "",
         "opted_in": "",
         "suppressed": "",
+        "approval": "content state staff",
         "notice": "count seed occasion due of",
         "link": "",
         "linked": "",

@@ -26,12 +26,11 @@ SHOWN = 20
 
 @dataclass(frozen=True)
 class Names:
-    """Everything that a scenario may name; `staff`: by id, name or role, `called`: as lines name them."""
+    """Everything that a scenario may name; `staff`: by id, name or role."""
 
     programs: Mapping[str, Program]
     customers: frozenset[str]
     staff: frozenset[str]
-    called: frozenset[str]
     roles: frozenset[str]
 
     def of(self, field: str) -> set[str]:
@@ -55,6 +54,10 @@ class Names:
         """What a task may be meant by: its flow, its duty or its kind."""
         kinds = {task.kind for program in self.programs.values() for task in program.tasks()}
         return kinds | self.flows() | self.duties()
+
+    def contents(self) -> set[str]:
+        """The surveys and templates that must be approved."""
+        return {name for program in self.programs.values() for name, _ in program.approvals}
 
     def noted(self) -> set[str]:
         """The fields that may be noted when a task is done."""
@@ -105,6 +108,7 @@ class _Check:
             ("program", "program", step.program or None, names.programs),
             ("flow", "flow", step.flow or None, names.flows() if by_hand else names.flows() | names.duties()),
             ("task", "task", step.task if isinstance(step.task, str) else None, names.tasks()),
+            ("content", "content with an approval", step.content or None, names.contents()),
         )
         for field, kind, name, known in told:
             if name is not None:
@@ -135,7 +139,7 @@ class _Check:
             "customer": ("customer", names.customers),
             "program": ("program", names.programs),
             "flow": ("flow or duty", names.flows() | names.duties() | {RESURVEY}),
-            "staff": ("member of staff", names.called),
+            "staff": ("member of staff", names.staff),
             "role": ("role", names.roles),
         }
         for name, value in wanted.items():
@@ -176,7 +180,8 @@ def _missing(step: Step) -> list[str]:
         "reply": ("customer",),
         "milestone": ("on",),
     }
-    by_what = {"plan": ("customer", "flow", "on"), "agree": ("customer", "flow", "on")}
+    by_what: dict[str, tuple[str, ...]] = dict.fromkeys(("plan", "agree"), ("customer", "flow", "on"))
+    by_what |= dict.fromkeys(("submit", "approve", "withdraw"), ("content",))
     fields = [name for kind in step.kinds for name in needs.get(kind, ())]
     fields += by_what.get(step.does or "", ())
     return [name for name in fields if not getattr(step, name)]

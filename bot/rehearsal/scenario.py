@@ -123,7 +123,12 @@ class Step(Part):
     state: str = ""
     channel: str = "sms"
     person: str = ""
-    does: Literal["claim", "acknowledge", "give_back", "resolve", "close", "done", "plan", "agree"] | None = None
+    does: (
+        Literal["claim", "acknowledge", "give_back", "resolve", "close", "done", "appoint", "plan", "agree"]
+        | Literal["submit", "approve", "withdraw"]
+        | None
+    ) = None
+    content: str = ""
     ticket: int = 0
     task: int | str = 0
     flow: str = ""

@@ -211,7 +211,6 @@ class Stage:
             programs,
             customers=frozenset(self.ids),
             staff=frozenset(self.members),
-            called=frozenset(member.name for member in members),
             roles=frozenset(role for member in members for role in member.roles).union(
                 *(program.roles() for program in programs.values())
             ),
@@ -332,8 +331,8 @@ class Stage:
             attributes=values,
         )
         (result,) = enrolment.accept_customers(self.runtime, SOURCE, [row])
-        if result.faults:
-            raise InputError(result.faults)
+        if result.verdict == "refused":
+            self.refuse(step, "the change was refused", result.faults)
 
     def _addresses(self, customer: str) -> dict[str, str]:
         """The addresses that a customer is known by: the first of each channel."""

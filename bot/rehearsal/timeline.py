@@ -1,6 +1,6 @@
 """What a rehearsal prints: the trail as lines of the contract, and lines that were expected (DESIGN 9)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -110,13 +110,22 @@ def counts(stage: Stage) -> dict[str, int]:
         }
 
 
-def unmet(expect: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]], zone: ZoneInfo) -> Iterator[str]:
+def unmet(
+    expect: Sequence[Mapping[str, Any]],
+    lines: Sequence[Mapping[str, Any]],
+    zone: ZoneInfo,
+    names: Callable[[Sequence[str]], Sequence[str]] = tuple,
+) -> Iterator[str]:
     """Expectations that no line fulfils. Each names fields of a line; `text` and `because` may be parts of it.
 
-    `not: true` means that no such line may be there, `times: 3` that exactly three are.
+    `not: true` means that no such line may be there, `times: 3` that exactly three are. `names`: the names of members
+    of staff who are meant by id, name or role; left out: they are meant by name.
     """
     for number, wanted in enumerate(expect, start=1):
         fields = {name: value for name, value in wanted.items() if name not in ("not", "times")}
+        if "staff" in fields:
+            given = fields["staff"]
+            fields["staff"] = list(names(given)) if isinstance(given, list) else names([given])[0]
         found = [line for line in lines if all(_matches(line, name, value, zone) for name, value in fields.items())]
         if wanted.get("not"):
             if found:

@@ -24,7 +24,9 @@ from bot.store.tables import (
     SettingRow,
     SurveyRow,
     TaskRow,
+    TicketRow,
 )
+from bot.store.tickets import UNHEARD
 from flows.states import FollowUpState, MessageState, PingState, SurveyState, TaskState
 
 STOPPED = "outreach"
@@ -43,6 +45,8 @@ class Agenda:
     outbox: datetime | None
     doubt: datetime | None
     closing: datetime | None
+    ticket_task: datetime | None
+    """When a ticket calls for a task, or is to hear what became of one."""
     missing: datetime | None
     """When a superior is to hear of a task that is not done."""
     checking: datetime | None
@@ -76,6 +80,7 @@ def look(connection: Connection) -> Agenda:
         outbox=outbox,
         doubt=row.doubt,
         closing=row.closing,
+        ticket_task=_earliest(row.called_for, row.settled),
         missing=row.missing,
         checking=row.checking,
         planned=row.planned or {},
@@ -91,7 +96,7 @@ def _earliest(*instants: datetime | None) -> datetime | None:
 
 def _question() -> Any:
     follow_up, message, ping = table_of(FollowUpRow), table_of(MessageRow), table_of(PingRow)
-    check = table_of(QuotaCheckRow)
+    check, ticket = table_of(QuotaCheckRow), table_of(TicketRow)
     survey, inbound, task = table_of(SurveyRow), table_of(InboundRow), table_of(TaskRow)
     setting, enrolment, version = table_of(SettingRow), table_of(EnrolmentRow), table_of(ProgramVersionRow)
     ready = stands(message, MessageState.READY)
@@ -108,6 +113,10 @@ def _question() -> Any:
         "again": select(func.min(waits, type_=Instant())).where(and_(ready, message.c.retry_at.is_not(None))),
         "doubt": select(func.min(message.c.retry_at, type_=Instant())).where(in_doubt),
         "closing": select(func.min(survey.c.closes_at, type_=Instant())).where(stands(survey, SurveyState.OPEN)),
+        "called_for": select(func.min(ticket.c.task_at, type_=Instant())).where(ticket.c.task_at.is_not(None)),
+        "settled": select(func.min(func.coalesce(task.c.done_at, task.c.opened_at), type_=Instant())).where(
+            and_(UNHEARD, stands(task, TaskState.DONE, TaskState.CANCELLED))
+        ),
         "missing": select(func.min(task.c.misses_at, type_=Instant())).where(stands(task, TaskState.OPEN)),
         "checking": select(func.min(check.c.due_at, type_=Instant())).where(check.c.done_at.is_(None)),
         "stopped": select(setting.c.value).where(setting.c.name == STOPPED),

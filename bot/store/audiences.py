@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from bot.store.rows import table_of
 from bot.store.tables import CustomerRow, EnrolmentRow
-from flows.audience import FLAGS, All, AnyOf, Compare, Holds, Literal, Not, Predicate, Within, holds, kind_of
+from flows.audience import FLAGS, All, AnyOf, Compare, Day, Holds, Literal, Not, Predicate, Within, holds, kind_of
 
 _JSON_TYPES: dict[str, dict[str, tuple[str, ...]]] = {
     "sqlite": {"number": ("integer", "real"), "text": ("text",), "flag": ("true", "false")},
@@ -63,10 +63,11 @@ def condition(
 
 
 def _compare(
-    dialect: str, enrolled: Any, field: str, op: str, value: Literal, today: Any, data: Any, *, plain: bool
+    dialect: str, enrolled: Any, field: str, op: str, value: Any, today: Any, data: Any, *, plain: bool
 ) -> ColumnElement[bool]:
     kind = kind_of(value)
     assert kind is not None
+    value = _day(dialect, today) if isinstance(value, Day) else value
     measure = _measure(dialect, enrolled, field, today)
     if measure is not None:
         column, of_kind = measure
@@ -102,7 +103,12 @@ def _measure(dialect: str, enrolled: Any, field: str, today: Any) -> tuple[Colum
             return None
 
 
-def _fact(dialect: str, kept: Any, field: str, op: str, value: Literal, kind: str) -> ColumnElement[bool]:
+def _day(dialect: str, today: Any) -> ColumnElement[Any]:
+    """A day as the ISO text in which dates are kept."""
+    return func.date(today) if dialect == "sqlite" else func.to_char(cast(today, Date), "YYYY-MM-DD").collate("C")
+
+
+def _fact(dialect: str, kept: Any, field: str, op: str, value: Any, kind: str) -> ColumnElement[bool]:
     """Whether what is kept under this name compares so; false where it is of another kind."""
     if dialect == "sqlite":
         fact: ColumnElement[Any] = func.json_extract(kept, _path(field))
@@ -110,7 +116,7 @@ def _fact(dialect: str, kept: Any, field: str, op: str, value: Literal, kind: st
     else:
         text = func.jsonb_extract_path_text(kept, field)
         casts: dict[str, Any] = {"number": _number(text), "flag": _flag(text), "text": _exact(dialect, text)}
-        fact, wanted = casts[kind], literal(value)
+        fact, wanted = casts[kind], value if isinstance(value, ColumnElement) else literal(value)
     types = _JSON_TYPES[dialect][kind]
     return case((_kind_kept(dialect, kept, field).in_(types), _op(fact, op, wanted)), else_=false())
 

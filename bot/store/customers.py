@@ -12,6 +12,7 @@ from sqlmodel import Session, SQLModel, col, select
 
 from bot.store.rows import chunks, core, for_update, insert_many, insert_many_once, insert_once, rows_by, table_of
 from bot.store.tables import (
+    SELF,
     ConsentRow,
     ContactPersonRow,
     ContactPointRow,
@@ -134,7 +135,7 @@ def add_customers(session: Session, rows: Sequence[Mapping[str, Any]]) -> list[i
 
 def add_persons(session: Session, people: Sequence[tuple[int, str, str]]) -> list[int]:
     """The ids of the persons whom new private customers are, in order; each: customer, name, title."""
-    rows = [{"customer_id": id_, "role": "self", "name": name, "title": title} for id_, name, title in people]
+    rows = [{"customer_id": id_, "role": SELF, "name": name, "title": title} for id_, name, title in people]
     return _insert_in_order(session, ContactPersonRow, rows)
 
 
@@ -176,7 +177,7 @@ def add_consents(
     insert_many(session, ConsentRow, [{"customer_id": each, **common} for each in customer_ids])
 
 
-def add_person(session: Session, customer_id: int, name: str, role: str = "self", title: str = "") -> int:
+def add_person(session: Session, customer_id: int, name: str, role: str = SELF, title: str = "") -> int:
     """The id of this person at this customer; added when new."""
     values = {"customer_id": customer_id, "role": role, "name": name, "title": title}
     new = insert_once(session, ContactPersonRow, values)

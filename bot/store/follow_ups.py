@@ -219,6 +219,18 @@ def settle(session: Session, follow_up_ids: Sequence[int], target: FollowUpState
     return move_many(session, FollowUpRow, follow_up_ids, target, **values)
 
 
+def is_fulfilled(session: Session, program_id: str, flow: str, customer_id: int, begins: str) -> bool:
+    """Is one of a customer's follow-ups fulfilled whose occasion begins so?"""
+    statement = select(FollowUpRow.id).where(
+        FollowUpRow.program_id == program_id,
+        FollowUpRow.flow == flow,
+        FollowUpRow.customer_id == customer_id,
+        col(FollowUpRow.occasion).startswith(begins, autoescape=True),
+        FollowUpRow.state == FollowUpState.FULFILLED,
+    )
+    return session.exec(statement.limit(1)).first() is not None
+
+
 def of_customer(session: Session, customer_id: int, limit: int = 200) -> Sequence[FollowUpRow]:
     statement = (
         select(FollowUpRow)

@@ -1,6 +1,6 @@
 """Versions of programs and templates: added, never changed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -9,7 +9,7 @@ from sqlalchemy import func
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from bot.store.rows import core, for_update, insert_once, table_of
+from bot.store.rows import core, for_update, insert_many_once, table_of
 from bot.store.tables import ProgramVersionRow, TemplateVersionRow
 from messages.catalog import Template
 
@@ -56,6 +56,12 @@ def version(session: Session, version_id: int) -> ProgramVersionRow | None:
     return session.get(ProgramVersionRow, version_id)
 
 
+def begun_at(session: Session, program_id: str) -> datetime:
+    """When the first version of a program was added here."""
+    statement = select(func.min(ProgramVersionRow.created_at)).where(ProgramVersionRow.program_id == program_id)
+    return session.exec(statement).one()
+
+
 def lock(session: Session, program_id: str) -> None:
     """One planner at a time: whoever else asks waits until this transaction ends."""
     session.execute(for_update(session, select(ProgramVersionRow.id).where(ProgramVersionRow.program_id == program_id)))
@@ -74,11 +80,9 @@ def _newest() -> Any:
     return core_select(programs, templates)
 
 
-def add_template(session: Session, template: Template, now: datetime, author: str = "shipped") -> None:
-    """Keep a content of a template, approved, unless it is kept already; never replaces what a user edited."""
-    insert_once(
-        session,
-        TemplateVersionRow,
+def add_templates(session: Session, templates: Iterable[Template], now: datetime, author: str = "shipped") -> None:
+    """Keep the contents of templates, approved, unless they are kept already; never replaces what a user edited."""
+    rows = [
         {
             "key": template.key,
             "language": template.language,
@@ -89,8 +93,10 @@ def add_template(session: Session, template: Template, now: datetime, author: st
             "state": "approved",
             "author": author,
             "created_at": now,
-        },
-    )
+        }
+        for template in templates
+    ]
+    insert_many_once(session, TemplateVersionRow, rows, "id")
 
 
 def templates_in_force(session: Session) -> Sequence[TemplateVersionRow]:

@@ -30,7 +30,15 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Field, SQLModel
 
-from flows.states import FollowUpState, MessageState, PingState, SurveyState, TaskState, TicketState
+from flows.states import (
+    ApprovalState,
+    FollowUpState,
+    MessageState,
+    PingState,
+    SurveyState,
+    TaskState,
+    TicketState,
+)
 from messages.catalog import Purpose
 
 
@@ -133,6 +141,10 @@ class CustomerKeyRow(SQLModel, table=True):
     external_id: str = _word(128)
 
 
+SELF = "self"
+"""The role of a person who is the customer: nobody else there was named."""
+
+
 class ContactPersonRow(SQLModel, table=True):
     """One human at a customer, with a role; a private customer is their own (role `self`)."""
 
@@ -141,7 +153,7 @@ class ContactPersonRow(SQLModel, table=True):
 
     id: int = _id()
     customer_id: int = _ref("customer")
-    role: str = _word(64, default="self")
+    role: str = _word(64, default=SELF)
     name: str = _word(200)
     title: str = _word(32)
 
@@ -328,6 +340,25 @@ class TemplateVersionRow(SQLModel, table=True):
     state: str = _word(16, default="approved")
     author: str = _word(64, default="shipped")
     created_at: datetime = _instant()
+
+
+class ApprovalRow(SQLModel, table=True):
+    """One content of a survey or a template that must be approved, by its digest: an edited one is another row.
+
+    No row: a draft, or what ships and nobody has judged.
+    """
+
+    __tablename__ = "approval"
+    __table_args__ = (UniqueConstraint("program_id", "name", "digest"), _one_of("state", ApprovalState))
+
+    id: int = _id()
+    program_id: str = _word(64)
+    name: str = _word(128)
+    digest: str = _word(64)
+    state: str = _word(16, default=ApprovalState.DRAFT)
+    author_id: int = _zero()
+    approver_id: int = _zero()
+    at: datetime = _instant()
 
 
 class FollowUpRow(SQLModel, table=True):
@@ -569,6 +600,7 @@ class TicketRow(SQLModel, table=True):
     """One entry of the callback queue. A customer has at most one that is not closed in each program.
 
     `wished_at`: when the customer asked to be called. `matter_id`: what the words were about, 0 is all or nothing.
+    `event_id`: the event that the customer was asked about, or 0. `task_at`: when the task opens that it calls for.
     """
 
     __tablename__ = "ticket"
@@ -583,6 +615,12 @@ class TicketRow(SQLModel, table=True):
             postgresql_where=text("state <> 'closed'"),
         ),
         Index("ticket_queue", "state", "due_at"),
+        Index(
+            "ticket_task_due",
+            "task_at",
+            sqlite_where=text("task_at IS NOT NULL"),
+            postgresql_where=text("task_at IS NOT NULL"),
+        ),
     )
 
     id: int = _id()
@@ -592,6 +630,7 @@ class TicketRow(SQLModel, table=True):
     survey_id: int = _zero()
     inbound_id: int = _zero()
     matter_id: int = _zero()
+    event_id: int = _zero()
     kind: str = _word(32, default="low_score")
     state: str = _word(16, default=TicketState.OPEN)
     round: int = Field(default=1)
@@ -605,6 +644,7 @@ class TicketRow(SQLModel, table=True):
     due_at: datetime = _instant()
     call_before: datetime = _instant()
     wished_at: datetime | None = _instant(nullable=True)
+    task_at: datetime | None = _instant(nullable=True)
     claimed_at: datetime | None = _instant(nullable=True)
     resolved_at: datetime | None = _instant(nullable=True)
     closed_at: datetime | None = _instant(nullable=True)
@@ -616,7 +656,9 @@ class TaskRow(SQLModel, table=True):
     """Something that a person is to do: a call, a visit, a letter, a form. `dedupe_key` makes it one.
 
     `flow`: the flow or the duty that called for it; `customer_id` 0: a duty, which is about nobody. `misses_at`: when
-    the superior hears that it is not done; none: that was told, or there is nobody above.
+    the superior hears that it is not done; none: that was told, or there is nobody above. `unheard`: a ticket
+    waits for what becomes of it. Of an appointment, `due_at` is its time, `confirmed_at` when the customer agreed to
+    that, and `proposed_at` the time that they would rather have.
     """
 
     __tablename__ = "task"
@@ -627,6 +669,7 @@ class TaskRow(SQLModel, table=True):
             "task_missing", "misses_at", sqlite_where=text("state = 'open'"), postgresql_where=text("state = 'open'")
         ),
         Index("task_by_customer", "customer_id", "state"),
+        Index("task_unheard", "id", sqlite_where=text("unheard"), postgresql_where=text("unheard")),
     )
 
     id: int = _id()
@@ -652,6 +695,9 @@ class TaskRow(SQLModel, table=True):
     due_at: datetime = _instant()
     misses_at: datetime | None = _instant(nullable=True)
     done_at: datetime | None = _instant(nullable=True)
+    unheard: bool = False
+    proposed_at: datetime | None = _instant(nullable=True)
+    confirmed_at: datetime | None = _instant(nullable=True)
     because: str = _text()
     result: str = _text()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, update
 from sqlmodel import Session, col, select
 
 from bot.store.rows import for_update, insert_once, move, rows_by, stands, table_of
@@ -37,6 +37,12 @@ def cancel(session: Session, task_id: int, because: str) -> bool:
     return move(session, TaskRow, task_id, TaskState.CANCELLED, result=because)
 
 
+def note(session: Session, task_id: int, **values: Any) -> None:
+    """Write down facts that are no state."""
+    table = table_of(TaskRow)
+    session.execute(update(table).where(table.c.id == task_id).values(**values))
+
+
 def missing(session: Session, now: datetime, limit: int) -> Sequence[TaskRow]:
     """Open tasks whose superior is to hear of them now."""
     statement = select(TaskRow).where(stands(table_of(TaskRow), TaskState.OPEN), col(TaskRow.misses_at) <= now)
@@ -63,15 +69,22 @@ def open_of_customer(session: Session, customer_id: int) -> Sequence[TaskRow]:
 
 
 def listed(
-    session: Session, state: TaskState = TaskState.OPEN, role: str = "", limit: int = 200, doer: StaffRow | None = None
+    session: Session,
+    state: TaskState = TaskState.OPEN,
+    role: str = "",
+    limit: int = 200,
+    doer: StaffRow | None = None,
+    kind: str = "",
 ) -> Sequence[TaskRow]:
     """Tasks in a state: open ones the most urgent first, others the latest first.
 
-    `role`: only those of this role. `doer`: only those of this member; of open ones also those of the whole role.
+    `role`, `kind`: only those of it. `doer`: only those of this member; of open ones also those of the whole role.
     """
     statement = select(TaskRow).where(TaskRow.state == state)
     if role:
         statement = statement.where(TaskRow.role == role)
+    if kind:
+        statement = statement.where(TaskRow.kind == kind)
     if doer is not None:
         statement = statement.where(_theirs(doer, state))
     urgent = (col(TaskRow.due_at), col(TaskRow.id))

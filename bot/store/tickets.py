@@ -1,19 +1,22 @@
-"""The callback queue: tickets and the pings of their ladders."""
+"""The callback queue: tickets, the pings of their ladders, and the tasks that they call for."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, func, update
+from sqlalchemy import bindparam, func, text, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
 from bot.store.rows import chunks, core, for_update, insert_once, move, move_many, rows_by, stands, table_of
-from bot.store.tables import PingRow, TicketRow
+from bot.store.tables import PingRow, TaskRow, TicketRow
 from flows.callback import ALERT
 from flows.decisions import PlannedPing
-from flows.states import PingState, TicketState
+from flows.states import PingState, TaskState, TicketState
+
+UNHEARD = text("task.unheard")
+"""As its index says it: `= 1`, which SQLAlchemy writes on SQLite, would read the whole table."""
 
 
 def open_(session: Session, values: Mapping[str, Any]) -> int | None:
@@ -189,3 +192,31 @@ def note(session: Session, ticket_id: int, **values: Any) -> None:
     """Write down facts that are no state."""
     table = table_of(TicketRow)
     session.execute(update(table).where(table.c.id == ticket_id).values(**values))
+
+
+# ----- the tasks that tickets call for
+
+
+def with_due_task(session: Session, now: datetime, limit: int) -> list[int]:
+    """The ids of tickets whose task opens now, the longest due first."""
+    due = select(TicketRow.id).where(col(TicketRow.task_at) <= now).order_by(col(TicketRow.task_at)).limit(limit)
+    return list(session.exec(due))
+
+
+def wait_for(session: Session, task_id: int) -> None:
+    """A ticket waits for what becomes of this task."""
+    table = table_of(TaskRow)
+    session.execute(update(table).where(table.c.id == task_id).values(unheard=True))
+
+
+def settled_tasks(session: Session, limit: int) -> Sequence[TaskRow]:
+    """The tasks that tickets wait for and that are done or let go, the oldest first."""
+    settled = stands(table_of(TaskRow), TaskState.DONE, TaskState.CANCELLED)
+    statement = select(TaskRow).where(UNHEARD, settled).order_by(col(TaskRow.id)).limit(limit)
+    return session.execute(for_update(session, statement, skip_locked=True)).scalars().all()
+
+
+def open_tasks(session: Session, ticket_id: int, customer_id: int) -> Sequence[TaskRow]:
+    """What staff are still to do about a ticket."""
+    statement = select(TaskRow).where(TaskRow.customer_id == customer_id, TaskRow.state == TaskState.OPEN)
+    return session.exec(statement.where(TaskRow.ticket_id == ticket_id)).all()

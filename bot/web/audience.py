@@ -1,7 +1,7 @@
 """An audience in words, for people who ask why a message does not reach a customer."""
 
 from bot.web.words import Words
-from flows.audience import All, AnyOf, Compare, Holds, Not, Predicate, Within
+from flows.audience import All, AnyOf, Compare, Day, Holds, Not, Predicate, Within
 
 
 def in_words(predicate: Predicate, words: Words) -> str:
@@ -29,6 +29,8 @@ def _compare(words: Words, field: str, op: str, value: object) -> str:
 
 
 def _value(words: Words, field: str, value: object) -> str:
+    if isinstance(value, Day):
+        return words("audience.today")
     if isinstance(value, bool):
         return words("survey.yes" if value else "survey.no")
     return words.name("class", str(value)) if field == "class" else str(value)

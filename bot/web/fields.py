@@ -88,16 +88,19 @@ def _number(text: str) -> int | float | str:
 
 def instant_in(fields: FormData, name: str, zone: str, now: datetime) -> datetime:
     """The time that was given, in this zone; now when none was. InputError: it is no time, or still to come."""
-    text = words_in(fields, name)
-    if not text:
-        return now
-    try:
-        at = datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone))
-    except ValueError as error:
-        raise InputError([{"field": name, "reason": "is no time", "remedy": "choose a day and a time"}]) from error
+    at = time_in(fields, name, zone) or now
     if at > now:
         raise InputError([{"field": name, "reason": "is still to come", "remedy": "say when it was"}])
     return at
+
+
+def time_in(fields: FormData, name: str, zone: str) -> datetime | None:
+    """The time that was given, in this zone. InputError: it is none."""
+    text = words_in(fields, name)
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=ZoneInfo(zone)) if text else None
+    except ValueError as error:
+        raise InputError([{"field": name, "reason": "is no time", "remedy": "choose a day and a time"}]) from error
 
 
 def day_in(fields: FormData, name: str) -> date | None:

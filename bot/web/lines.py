@@ -56,7 +56,9 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     "contact": ("phone", "info"),
     "fulfilled": ("check", "calm"),
     "restarted": ("again", "calm"),
+    "appointment": ("calendar", "info"),
     "breach": ("flag", "bad"),
+    "approval": ("check", "info"),
     "quota": ("check", "info"),
     "milestone": ("calendar", "info"),
     "stopped": ("pause", "warn"),
@@ -194,7 +196,9 @@ class Teller:
             return ""
         if row.because.startswith(_FESTIVAL):
             return ""
-        return self._site.because(self._words, row.because, row.program_id)
+        why = self._site.because(self._words, row.because, row.program_id)
+        occasion = str(row.data.get("occasion", "")) if row.what == "message" else ""
+        return "; ".join(filter(None, (why, occasion and self._words.name("occasion", occasion))))
 
 
 def tell(site: Site, words: Words, story: Story) -> list[Line]:

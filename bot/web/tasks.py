@@ -13,13 +13,13 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from bot.errors import Conflict, InputError, NotFound
-from bot.journey import tasks
+from bot.journey import appointments, tasks
 from bot.journey.tasks import Done
 from bot.store import customers, staff
 from bot.store import tasks as store
 from bot.store.tables import CustomerRow, StaffRow, TaskRow
 from bot.web.access import console, form
-from bot.web.fields import Filled, Input, data_in, filled, inputs_of, instant_in, words_in
+from bot.web.fields import Filled, Input, data_in, filled, inputs_of, instant_in, time_in, words_in
 from bot.web.queue import must_be_somebody
 from bot.web.site import Site, site_of, words_for
 from flows.program import Program
@@ -120,7 +120,9 @@ def _task_page(
     values = {
         "job": job,
         "task": row,
+        "shown": program.shown(row.flow, row.kind, row.role, job.person.attributes) if job.person else {},
         "inputs": _inputs(program, row),
+        "is_appointment": appointments.is_appointment(site.runtime, row),
         "again": again or Filled(),
         "customer_zone": _zone(program, job.person),
     }
@@ -164,6 +166,21 @@ def record(request: Request, task_id: int, fields: Fields) -> Response:
         tasks.finish(site.runtime, task_id, Done(me.id, at, data, words_in(fields, "result")))
 
     return _settle(request, task_id, fields, "done", finish)
+
+
+@router.post("/task/{task_id}/appoint")
+def appoint(request: Request, task_id: int, fields: Fields) -> Response:
+    """The time that the customer proposed holds, or another that staff name; the customer hears of it."""
+    site = site_of(request)
+    with site.runtime.db.read() as session:
+        row = _must_be(session, task_id)
+        person = customers.get(session, row.customer_id) if row.customer_id else None
+    zone = _zone(site.runtime.shelf.version(row.program_version_id), person)
+
+    def agree(me: StaffRow) -> None:
+        appointments.agree(site.runtime, task_id, time_in(fields, "at", zone), me.id)
+
+    return _settle(request, task_id, fields, "appoint", agree)
 
 
 @router.post("/task/{task_id}/cancel")

@@ -25,7 +25,8 @@ def _complaints(parts: Iterator[str] | tuple[str, ...]) -> str:
 
 
 def _complains(part: str) -> bool:
-    return read(part, Question(Scale.TEXT), with_model=False).category is Category.COMPLAINT
+    reading = read(part, Question(Scale.TEXT), with_model=False)
+    return reading.urgent or reading.category is Category.COMPLAINT
 
 
 @cache

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from functools import cache
 
+from messages.reading.firsts import any_word_of
 from messages.reading.lexicon import load, words_of
 
 _ASCII_FACE = re.compile(
@@ -56,24 +57,30 @@ def _neutral() -> frozenset[str]:
     return frozenset(words_of(load("faces")["no_meaning"]))
 
 
+@cache
+def _emoji() -> re.Pattern[str]:
+    """Any emoji: one that tells a level, or one that tells nothing."""
+    return re.compile(f"(?P<told>{any_word_of(_levels())})|{any_word_of(_neutral())}")
+
+
+@cache
+def _signs() -> frozenset[str]:
+    """Signs without one of which a text shows no face: one look spares most replies five."""
+    emoji = (sign[0] for sign in (*_levels(), *_neutral()))
+    return frozenset({"[", "/", *_EYES_AND_CHEEKS, *_FACE_SIGNS, *emoji})
+
+
 def split(text: str) -> tuple[str, list[float]]:
     """The text without its faces, and the level each face gives."""
+    if _signs().isdisjoint(text) and text not in _LETTERS:
+        return text.strip(), []
     levels: list[float] = []
     if "[" in text or "/" in text:
         text = _codes().sub(lambda m: _take(levels, _wechat()[re.sub(r"[\[\]/:]", "", m.group())]), text)
     if not text.isascii():
         if not _EYES_AND_CHEEKS.isdisjoint(text):
             text = _KAOMOJI.sub(lambda m: _take(levels, _kaomoji_level(m.group())), text)
-        table, neutral = _levels(), _neutral()
-        if not table.keys().isdisjoint(text) or not neutral.isdisjoint(text):
-            kept = []
-            for char in text:
-                if char in table:
-                    levels.append(table[char])
-                    kept.append(" ")
-                else:
-                    kept.append(" " if char in neutral else char)
-            text = "".join(kept)
+        text = _emoji().sub(lambda m: _take(levels, _levels()[m["told"]]) if m["told"] else " ", text)
     if _may_hold_ascii_face(text):
         text = _ASCII_FACE.sub(lambda m: _take(levels, _ascii_level(m)), text)
     return text.strip(), levels

@@ -104,7 +104,10 @@ def of_chinese(text: str) -> Felt:
     wish = _wishes("zh").search(text)
     if wish:
         text = _wished("zh").sub(",", text)
-    text = _take_deeds("zh", text, text, praise)
+    signs = frozenset(text)
+    done = _take_deeds("zh", text, signs, praise)
+    if done is not text:
+        text, signs = done, frozenset(done)
     deeds = len(praise)
     at, size, read = 0, len(text), 0
     while at < size:
@@ -116,7 +119,7 @@ def of_chinese(text: str) -> Felt:
             at += len(word) - 1
             read = at + 1 if not feeling else read
         at += 1
-    felt = _felt("zh", text, praise, complaint, text, wish)
+    felt = _felt("zh", text, praise, complaint, signs, wish)
     if deeds and felt.sarcastic and len(felt.complaint) == 1:
         return Felt(tuple(praise), (), felt.wish)  # "真行啊你们，半小时全修好了": a deed and nothing blamed is no irony
     return felt

@@ -2,11 +2,11 @@
 
 Most positions of a text begin nothing that a rule knows. A lookahead with the first characters of every alternative
 turns each of them down in one step, where the alternatives would be tried one by one: three to five times faster.
-It changes no match. A pattern whose beginnings cannot be told stays as it is.
+It changes no match. A pattern whose beginnings cannot be told is taken apart, and stays as it is where that fails.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from re import _constants as kinds  # type: ignore[attr-defined]  # the parsed pattern is told nowhere else
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
@@ -21,10 +21,34 @@ _REPEATS = frozenset({kinds.MAX_REPEAT, kinds.MIN_REPEAT})
 
 def compile_any(bodies: Iterable[str], *, before: str = "", after: str = "") -> re.Pattern[str]:
     """One pattern that finds what any of these find, where `before` and `after` (of no width) hold."""
-    found = [_led(in_one_way(body)) for body in bodies]
+    found = [part for body in bodies for part in _parts(in_one_way(body))]
     while len(found) > 1:
         found = [_any_of(found[at : at + _TOGETHER]) for at in range(0, len(found), _TOGETHER)]
     return re.compile(f"{before}(?:{found[0]}){after}" if before or after else found[0])
+
+
+def _parts(body: str) -> list[str]:
+    """The body as it is led; where one alternative may begin with anything, each of the others is led by itself."""
+    led = _led(body)
+    return [led] if led != body else [_led(part) for part in _alternatives(body)]
+
+
+def _alternatives(body: str) -> Iterator[str]:
+    """`a(b|c)|d` -> a(b|c), d."""
+    depth, begun, in_class = 0, 0, False
+    for sign in _SIGNS.finditer(body):
+        if in_class:
+            in_class = sign.group() != "]"
+        elif sign.group() == "|" and not depth:
+            yield body[begun : sign.start()]
+            begun = sign.end()
+        else:
+            in_class = sign.group().startswith("[")
+            depth += (sign.group() == "(") - (sign.group() == ")")
+    yield body[begun:]
+
+
+_SIGNS = re.compile(r"\\.|\[\^?\]?|[\])(|]")
 
 
 def _any_of(bodies: list[str]) -> str:

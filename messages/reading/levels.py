@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import NamedTuple
 
 from messages.reading.firsts import any_word_of, compile_any
@@ -216,13 +216,29 @@ def find(clauses: tuple[str, ...], language: str, *, whole_only: bool = False) -
 
     `whole_only`: only a reply that says nothing else has one, which is known sooner.
     """
+    if len(clauses) == 1 and clauses[0] in _alone(language):
+        return _alone(language)[clauses[0]]
+    return _find(clauses, grammar(language), whole_only=whole_only)
+
+
+@cache
+def _alone(language: str) -> Mapping[str, Level]:
+    """What each core word says when a reply is nothing else, as most replies in words are: read once, here."""
     how = grammar(language)
+    cores = [word for word, kinds in how.classes.items() if kinds[0] in _BASE]
+    read = ((word, _find((word,), how, whole_only=True)) for word in cores)
+    return {word: level for word, level in read if level is not None}
+
+
+def _find(clauses: tuple[str, ...], how: Grammar, *, whole_only: bool) -> Level | None:
     units = [_units(clause, how) for clause in clauses]
-    if all(how.telling.isdisjoint(unit) for unit in units):
+    if how.telling.isdisjoint(chain.from_iterable(units)):
         return None
     if how.by_word and any("neither" in unit or "between" in unit for unit in units):
         clauses = tuple(how.in_between.sub("middle of the road", clause) for clause in clauses)
         units = [_units(clause, how) for clause in clauses]
+    if whole_only and len(clauses) == 1 and not how.known.issuperset(units[0]):
+        return None
     found: list[Level] = []
     only_evaluation = True
     first = 1 if _tells_of_another_time(clauses, units, how) else 0
@@ -257,10 +273,12 @@ def _read_clause(clause: str, units: Sequence[str], how: Grammar, *, several: bo
     if how.telling.isdisjoint(units):
         return None, several and _is_filler(_cut(clause, units, how))
     pieces = _all_known(clause, units, how) if how.rating.isdisjoint(units) else list(_cut(clause, units, how))
+    if not pieces:
+        return None, False
     whole = _read_whole(pieces, how, clause)
     if whole is not None:
         return whole, True
-    if pieces and _is_filler(pieces):
+    if _is_filler(pieces):
         return None, True
     return _read_inside(pieces, how, clause), False
 
@@ -318,19 +336,25 @@ def _core(piece: _Piece) -> str | None:
 
 def _read_whole(pieces: list[_Piece], how: Grammar, clause: str) -> Level | None:
     """A clause that is fillers + modifiers + core words + fillers and nothing else."""
-    if not all(piece.classes for piece in pieces):
-        return None
-    cores = [i for i, piece in enumerate(pieces) if _core(piece)]
-    cores = [i for i in cores if i == cores[-1] or not _modifies(pieces[i].classes)]
+    cores = []
+    for place, piece in enumerate(pieces):
+        if not piece.classes:
+            return None
+        if piece.classes[0] in _BASE:
+            cores.append(place)
     if not cores:
         return None
     at = cores[-1]
-    if len(cores) > 1 and not _same_side(pieces, cores):
-        return None
-    if any(_AFTER.isdisjoint(piece.classes) for piece in pieces[at + 1 :]):
-        return None
-    if any(piece.classes == ("after",) for piece in pieces[: cores[0]]):
-        return None
+    if len(cores) > 1:
+        cores = [i for i in cores if i == at or not _modifies(pieces[i].classes)]
+        if not _same_side(pieces, cores):
+            return None
+    for piece in pieces[at + 1 :]:
+        if _AFTER.isdisjoint(piece.classes):
+            return None
+    for piece in pieces[: cores[0]]:
+        if piece.classes == ("after",):
+            return None
     if how.by_word and _is_about_oneself(pieces, at):
         return None
     return _compose(pieces, at, how, clause, whole=True)
@@ -353,9 +377,9 @@ def _compose(pieces: list[_Piece], at: int, how: Grammar, clause: str, *, whole:
     core = pieces[at]
     family = _core(core) or "average"
     after = clause[core.end :]
-    if how.sarcastic_after.match(after):
+    if after and how.sarcastic_after.match(after):
         return Level(1, core.text + after, family, whole)
-    if how.refused_after.match(after):
+    if after and how.refused_after.match(after):
         return None
     level, first = float(_BASE[family]), at
     negated = False
@@ -373,18 +397,24 @@ def _compose(pieces: list[_Piece], at: int, how: Grammar, clause: str, *, whole:
     before = clause[: pieces[first].start]
     if _refused_before(before if how.by_word else clause[: core.start], how):
         return None
-    follow = list(takewhile(lambda piece: not _AFTER.isdisjoint(piece.classes), pieces[at + 1 :]))
-    if any("stronger_after" in piece.classes for piece in follow):
+    follow = {kind for piece in takewhile(_follows, pieces[at + 1 :]) for kind in piece.classes} if after else ()
+    if "stronger_after" in follow:
         level = 5.0 if level > 3 else 1.0 if level < 3 else level
-    if level == 2 and (negated or family == "unsatisfied") and any("emphasis" in piece.classes for piece in follow):
+    if level == 2 and (negated or family == "unsatisfied") and "emphasis" in follow:
         level = 1.0
     words = clause[pieces[first].start : core.end]
     sure = level <= 3 or not _is_doubtful(before, after, how)
     return Level(level, words, family, whole, sure, core.text)
 
 
+def _follows(piece: _Piece) -> bool:
+    return not _AFTER.isdisjoint(piece.classes)
+
+
 def _is_doubtful(before: str, after: str, how: Grammar) -> bool:
     """Does something negative stand beside a happy word that the grammar did not understand?"""
+    if not before and not after:
+        return False
     return bool(how.doubt_after.match(after) or how.doubt_before.search(how.no_doubt.sub("", before)))
 
 

@@ -232,12 +232,21 @@ def _courtesies() -> tuple[frozenset[str], Mapping[str, tuple[str, ...]]]:
     return frozenset(list_of("en", "alone_talk")), by_first
 
 
+@cache
+def _discourteous() -> re.Pattern[str]:
+    """A digit, or a letter of no word of politeness: one of them turns most comments down at once."""
+    known = "".join(sorted(set("".join(list_of("zh", "alone_talk")))))
+    return re.compile(rf"\d|(?![a-z{re.escape(known)}])[^\W_]")
+
+
 def is_courtesy(rest: str) -> bool:
     """Is this nothing but politeness and "I give"? Then a number beside it stands alone."""
     if not rest or not rest.strip(" .,!。，~"):
         return True
+    if _discourteous().search(rest):
+        return False
     latin, han = _courtesies()
-    if _DIGIT.search(rest) or not latin.issuperset(_LATIN_WORD.findall(rest)):
+    if not latin.issuperset(_LATIN_WORD.findall(rest)):
         return False
     return rest.isascii() or _is_made_of(_LATIN_WORD.sub("", rest), han)
 

@@ -14,6 +14,7 @@ from messages.reading import mentions, scales
 from messages.reading.firsts import compile_any
 from messages.reading.lexicon import load
 from messages.reading.mentions import SAYS_SO, STANDS_ALONE, TRAILS
+from messages.reading.normalise import LONG, where_people_rate
 from messages.reading.numerals import HAN, worth
 from messages.reading.values import Question, Scale
 
@@ -33,7 +34,6 @@ _HAS_NUMBER = re.compile(
     r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|zero|tens|fives|fours|hundred)\b|star|marks|score|points|perfect"
     rf"|[{HAN}].{{0,3}}[分星心]|[{HAN}]到[{HAN}]|(?:给|打|评|选|答|复|改).{{0,4}}[{HAN}]|^.{{0,3}}[{HAN}]+.{{0,4}}$"
 )
-_LONG, _HEAD, _TAIL = 240, 140, 80  # who writes at length rates at the beginning or at the end
 _STARS = re.compile(r"(?:[⭐★] ?)+(?P<half>[½]|半|\.5)?")
 _STARS_COUNTED = re.compile(rf"[\d{HAN}] ?颗?$")
 _ASTERISKS = re.compile(r"\*{2,5}(?P<half>)")
@@ -69,30 +69,47 @@ def _filled(line: str, fill: dict[str, str]) -> str:
     return line
 
 
+def bare(text: str, question: Question) -> Given | None:
+    """The rating of a text that is a number on the scale and nothing else."""
+    found = _BARE.fullmatch(text) if len(text) <= LONG and question.scale is not Scale.TEXT else None
+    if not found or not scales.is_on(question.scale, float(found[1])):
+        return None
+    return Given(scales.tidy(float(found[1])), text, alone=True)
+
+
 def find(text: str, question: Question) -> Given | None:
     """The rating that a text (without apostrophes) gives, or None."""
     if question.scale is Scale.TEXT or not _HAS_NUMBER.search(text):
         return None
-    if len(text) > _LONG:
-        text = f"{text[:_HEAD]}\n{text[-_TAIL:]}"
-    bare = _BARE.fullmatch(text)
-    if bare and scales.is_on(question.scale, float(bare[1])):
-        return Given(scales.tidy(float(bare[1])), text, alone=True)
+    text = where_people_rate(text)
+    alone = bare(text, question)
+    if alone is not None:
+        return alone
     spoken = _SPOKEN_POINT.fullmatch(text) if "点" in text else None
     if spoken and mentions.is_courtesy(spoken["before"]) and mentions.is_courtesy(spoken["after"]):
         return _given(float(f"{spoken['whole']}.{spoken['part']}"), question, text)
+    several = len(_NUMERAL.findall(text)) > 1
+    if not several and not _more_than_a_number().search(text):
+        return _meant(text.strip(), mentions.find(text.strip()), question)
     if any(pattern.fullmatch(text) for pattern in patterns("echo")):
         return Given(None, text, off_scale=True)
-    if _ENUMERATION.search(text):
-        return None
-    several = len(_NUMERAL.findall(text)) > 1
-    if several and _WENT_SHORT.search(text):
+    if several and (_ENUMERATION.search(text) or _WENT_SHORT.search(text)):
         return None
     for read in _OF_SEVERAL if several else _OF_ONE:
         given = read(text, question)
         if given is not None:
             return given
     return None
+
+
+@cache
+def _more_than_a_number() -> re.Pattern[str]:
+    """What the readers of one number look for beside it: most replies have none of it, which one look tells for all."""
+    looked_for = [pattern for name in ("echo", "take_off", "top", "bottom", "bargain") for pattern in patterns(name)]
+    return compile_any([_GROUP_NAME.sub("(?:", pattern.pattern) for pattern in (*looked_for, _STARS, _ASTERISKS)])
+
+
+_GROUP_NAME = re.compile(r"\(\?P<\w+>")
 
 
 def ratings(text: str) -> list[float]:
@@ -260,7 +277,11 @@ def _plain(text: str, question: Question) -> Given | None:
     repeated = _REPEATED.match(text)
     if repeated:
         text = repeated[1] + text[repeated.end() :]
-    found = mentions.find(patterns("bargain")[0].sub(",", text))
+    return _meant(text, mentions.find(patterns("bargain")[0].sub(",", text)), question)
+
+
+def _meant(text: str, found: list[mentions.Mention], question: Question) -> Given | None:
+    """The one of the numbers found that the customer means."""
     meant = [mention for mention in found if not mention.refused]
     if not meant:
         return None

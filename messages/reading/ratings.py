@@ -8,7 +8,7 @@ from typing import NamedTuple
 from messages.keywords import bare
 from messages.reading import faces, intents, levels, mentions, multi, numbers, scales
 from messages.reading.lexicon import load, words_of
-from messages.reading.normalise import Message, clauses_of
+from messages.reading.normalise import Message, clauses_of, where_people_rate
 from messages.reading.values import Question, Scale
 
 
@@ -55,6 +55,21 @@ def find(said: Message, question: Question) -> Rating:
     return one._replace(score=None, answers=answers, confidence=0.8 if None not in answers else 0.4)
 
 
+def bare_number(folded: str, question: Question) -> Rating | None:
+    """The rating of a folded reply that is a number on the scale and nothing else, told by one look at it.
+
+    The same as `find` finds; None where an offered word, yes or no, or several answers may be meant.
+    """
+    if question.n_questions != 1 or question.levels or question.scale is Scale.YESNO:
+        return None
+    given = numbers.bare(folded, question)
+    return None if given is None else _of_bare_number(given)
+
+
+def _of_bare_number(given: numbers.Given) -> Rating:
+    return Rating(given.score, confidence=0.99, because=f"number {given.words}", words=given.words, whole=True)
+
+
 def _one(said: Message, question: Question) -> Rating:
     """The rating of a reply to a single question."""
     offered = _offered(said, question)
@@ -64,7 +79,7 @@ def _one(said: Message, question: Question) -> Rating:
         return _yes_or_no(said)
     given = numbers.find(said.latin, question)
     if given is not None and given.alone:
-        return Rating(given.score, confidence=0.99, because=f"number {given.words}", words=given.words, whole=True)
+        return _of_bare_number(given)
     if given is not None and given.off_scale and not _says_how_much(said):
         return Rating(off_scale=True, because=f"{given.words} is not on the scale {question.scale}")
     level = level_of(said)
@@ -138,7 +153,7 @@ def _yes_or_no(said: Message) -> Rating:
 
 def level_of(said: Message) -> levels.Level | None:
     """The level word of a reply; an "ok" that only acknowledges is none."""
-    clauses = clauses_of(said.wordless)
+    clauses = clauses_of(where_people_rate(said.wordless))
     found = levels.find(clauses, "zh") if said.han else None
     if found is None and said.han and " " in said.text:
         found = _headed(said)

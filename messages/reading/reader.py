@@ -15,7 +15,7 @@ from messages.reading.feelings import NOTHING_FELT, Felt
 from messages.reading.firsts import compile_any
 from messages.reading.intents import NOTHING_WANTED, Wants
 from messages.reading.lexicon import load
-from messages.reading.normalise import Message, clauses_of, message
+from messages.reading.normalise import Message, clauses_of, fold, laid_out
 from messages.reading.ratings import NO_RATING, Rating
 from messages.reading.sentiment import Feeling, feeling_of
 from messages.reading.values import Category, Intent, Question, Reading, Scale
@@ -49,27 +49,32 @@ def read(text: str, question: Question, *, with_model: bool = True) -> Reading:
 
     Without the model only words and rules speak: faster, and mute about free text they do not know.
     """
-    said = message(text)
-    if not said.text:
+    folded = fold(text)
+    if not folded:
         return Reading(Intent.UNCLEAR, confidence=1.0, because=("nothing is said",))
-    command = _command(said, question)
-    if command is not None:
+    command = _command(folded, question)
+    number = ratings.bare_number(folded, question) if command is None else None
+    if number is not None:  # as most replies are: no word needs to be looked for
+        decision = _Decision(Intent.SCORE, number.confidence, (number.because,), rating=number)
+        return _reading(decision, folded, question, NOTHING_FELT, None)
+    said = laid_out(folded)
+    if command is not None and not (said.faces and intents.is_empty(said.wordless)):  # "T_T" cries
         return Reading(
             command,
             confidence=1.0,
             needs_person=command is Intent.CALLBACK,
-            because=(f"keyword {said.text[:40]}",),
+            because=(f"keyword {folded[:40]}",),
         )
     rating = ratings.find(said, question)
     if rating.whole and rating.confidence >= NEEDS_PERSON_BELOW and not _is_mocking(said, rating):
         decision = _Decision(Intent.SCORE, rating.confidence, (rating.because,), rating=rating)
-        return _laid_out(decision, said, question, NOTHING_FELT, None)
+        return _reading(decision, said.han or said.latin, question, NOTHING_FELT, None)
     wants = intents.wants(said)
     felt = _felt(said, wants, rating)
     told = wants.intent is None or question.scale is Scale.TEXT
     feeling = _feeling(said, felt) if with_model and told and not rating.is_given else None
     decision = _decide(said, question, rating, wants, felt, feeling)
-    return _laid_out(decision, said, question, felt, feeling)
+    return _reading(decision, said.han or said.latin, question, felt, feeling)
 
 
 def _is_mocking(said: Message, rating: Rating) -> bool:
@@ -82,13 +87,11 @@ def _feeling(said: Message, felt: Felt) -> Feeling | None:
     return feeling_of(said.han, "zh", felt) if said.han else feeling_of(said.latin, "en", felt)
 
 
-def _command(said: Message, question: Question) -> Intent | None:
+def _command(folded: str, question: Question) -> Intent | None:
     """The keyword that the whole message is; on an open yes/no question N and Y are answers."""
-    words = bare_of_folded(said.text)
+    words = bare_of_folded(folded)
     if words in _ONE_LETTER and question.scale is Scale.YESNO and question.survey_open:
         return None
-    if said.faces and intents.is_empty(said.wordless):
-        return None  # "T_T" cries
     command = command_of_bare(
         words,
         language=question.language,
@@ -306,6 +309,7 @@ _ABOUT_THE_NUMBER = compile_any(
         r"\bbe fair\b|\bto be (?:fair|kind|generous|nice)\b",
     ]
 )
+_LATIN_LETTER = re.compile(r"[a-z]")  # all that is said about a number is English
 _GIVING = compile_any([r"(?:才|只|就|没|最多|顶多|也就|勉强)?能?(?:给|打|值)(?:了|到|个|你们)?$"])
 
 
@@ -318,10 +322,12 @@ def _asides() -> re.Pattern[str]:
 def _felt(said: Message, wants: Wants, rating: Rating) -> Felt:
     """What is praised or complained about, the words of the rating, the wish and the correction left aside."""
     chinese = english = NOTHING_FELT
+    rest = _rest(said.han or said.latin, wants, rating)
     if said.han:
-        chinese = feelings.of_chinese(_rest(said.han, wants, rating))
+        chinese = feelings.of_chinese(rest)
     if said.words:
-        english = feelings.of_english(_rest(said.latin, wants, rating))
+        same = said.latin == (said.han or said.latin)
+        english = feelings.of_english(rest if same else _rest(said.latin, wants, rating))
     return feelings.together(chinese, english)
 
 
@@ -330,11 +336,11 @@ def _rest(text: str, wants: Wants, rating: Rating) -> str:
         text = text.replace(wants.words, ",")
     if rating.answers is not None:
         text = _SATISFIED.sub(",", text)
-    if rating.is_given:
+    if rating.is_given and _LATIN_LETTER.search(text):
         text = _ABOUT_THE_NUMBER.sub(",", text)
     if rating.words and not rating.whole:
         head, _, tail = text.partition(rating.words)
-        text = f"{_GIVING.sub('', head)},{tail}"
+        text = f"{_GIVING.sub('', head) if head else ''},{tail}"
         if rating.level is None:
             text = _SAID_SORRY.sub(",", text)
         elif not rating.words.startswith(levels.OVERALL):
@@ -343,10 +349,10 @@ def _rest(text: str, wants: Wants, rating: Rating) -> str:
     return text
 
 
-def _laid_out(decision: _Decision, said: Message, question: Question, felt: Felt, feeling: Feeling | None) -> Reading:
+def _reading(decision: _Decision, text: str, question: Question, felt: Felt, feeling: Feeling | None) -> Reading:
     rating = decision.rating
     points = scales.points_of(question.scale, rating.score)
-    flags = alerts.flags(said.han or said.latin, question)
+    flags = alerts.flags(text, question)
     urgent = decision.urgent or "emergency" in flags
     intent = Intent.CALLBACK if urgent and decision.intent is not Intent.OPT_OUT else decision.intent
     doubtful = decision.confidence < NEEDS_PERSON_BELOW and intent is not Intent.UNCLEAR

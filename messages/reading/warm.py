@@ -12,7 +12,7 @@ _ONE_OF_EACH = (
 
 
 def warm() -> None:
-    """Load all of it, about half a second's work; until then the first reply of each language waits for it."""
+    """Load all of it, a second's work or two; until then the first reply of each language waits for it."""
     for text in _ONE_OF_EACH:
         for scale in Scale:
             read(text, Question(scale))

@@ -41,6 +41,8 @@ def test_r83_who_refuses_calls_is_annoyed_and_not_out(text: str) -> None:
         "别打电话了也别再发了",
         "不要骚扰我",
         "please leave me alone",
+        "别烦我",
+        "电话太多了，别烦我",
         "Stop calling me. STOP",
     ],
 )

@@ -17,6 +17,8 @@ LI = {
     "city": "Beijing",
     "leader_introduced": False,
     "member_since": date(2025, 3, 1),
+    "contract_ends": "2027-01-11",
+    "today": "2027-01-11",
 }
 
 
@@ -40,6 +42,9 @@ def meant(text: str, facts: dict[str, Any] = LI) -> bool:
         "leader_introduced == false",
         "leader_introduced == False",
         "member_since >= '2025-01-01' and member_since < '2026-01-01'",
+        "contract_ends >= today and not contract_ends < today",
+        "not renewed_on >= today",
+        "member_since < today",
         "not (city == 'Shanghai' or activity_count == 0)",
         "city == 'Shanghai' or city == 'Beijing' and activity_count == 3",
     ],

@@ -5,11 +5,12 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from flows.audience import parse_predicate
 from flows.calendar import Calendar
-from flows.callback import ladder, next_role, next_round, open_ticket, promise
+from flows.callback import for_its_owner, ladder, next_role, next_round, open_ticket, promise
 from flows.decisions import OpenTicket, PlannedPing
 from flows.offsets import parse_offset
-from flows.program import OffDays, Program, Rung
+from flows.program import OffDays, OwnerRule, Program, Rung
 from flows.windows import OffDay
 from messages.reading import Category, Intent, Reading
 
@@ -60,7 +61,7 @@ def test_2_4_a_car_owner_is_called_before_the_end_of_the_make_up_saturday(
 def test_the_ladder_climbs_with_the_promised_time(retail: Program, china: Calendar) -> None:
     assert told(opened(retail, "2026-11-09T10:00", china).pings) == [
         "0% service 2026-11-09 Mon 10:00",
-        "50% service 2026-11-11 Wed 08:00",  # 36 hours on is 22:00, when staff hours close
+        "50% service 2026-11-10 Tue 22:00",  # the very end of the staff hours
         "80% supervisor 2026-11-11 Wed 19:36",
         "100% manager 2026-11-12 Thu 10:00",
         "100%+24h top_manager 2026-11-13 Fri 10:00",
@@ -113,7 +114,7 @@ def test_each_round_starts_a_new_clock_and_a_new_ladder(auto_repair: Program, ch
     ],
 )
 def test_a_ping_that_nobody_acknowledges_climbs_to_the_next_role(retail: Program, role: str, above: str | None) -> None:
-    assert next_role(retail, role) == above
+    assert next_role(retail, role, "service") == above
 
 
 def test_the_call_has_off_days_of_its_own(retail: Program, china: Calendar) -> None:
@@ -136,3 +137,26 @@ def test_nobody_is_told_to_expect_a_call_at_midnight(
 ) -> None:
     _, before = promise(changed(retail, sla=parse_offset(sla)), shanghai(since), SHANGHAI, china)
     assert said(before) == told
+
+
+@pytest.mark.parametrize(
+    ("where", "event", "owner", "ladder_of_owner"),
+    [
+        ("topic == 'service'", {}, "kitchen", ["kitchen", "kitchen", "supervisor", "manager", "top_manager"]),
+        ("grade == 'major'", {"grade": "major"}, "manager", ["manager"] * 4 + ["top_manager"]),
+        ("medical and not urgent", {}, "supervisor", ["supervisor"] * 3 + ["manager", "top_manager"]),
+        ("grade == 'major'", {}, "service", ["service", "service", "supervisor", "manager", "top_manager"]),
+    ],
+)
+def test_a_ticket_belongs_to_whom_it_is_about_and_nobody_below_is_told(
+    retail: Program, china: Calendar, where: str, event: dict[str, str], owner: str, ladder_of_owner: list[str]
+) -> None:
+    role = owner if owner != "service" else "manager"
+    program = changed(retail, owners=(OwnerRule(role=role, where=parse_predicate(where)),))
+    mine = for_its_owner(opened(program, "2026-10-12T09:30", china), program, event)
+    assert mine.owner_role == owner
+    assert [ping.role for ping in mine.pings] == ladder_of_owner
+
+
+def test_what_an_owner_off_the_ladder_does_not_acknowledge_reaches_the_next_above(retail: Program) -> None:
+    assert [next_role(retail, role, "kitchen") for role in ("kitchen", "supervisor")] == ["supervisor", "manager"]

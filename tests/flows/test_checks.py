@@ -21,6 +21,8 @@ classes:
 activity: {event: order, amount: amount}
 attributes: {city: text, contract_ends: date, wheels: number}
 persons: [buyer, mechanic]
+assignment:
+  - {where: class == 'key', roles: [rep], extension: city}
 events:
   order:
     name: {en: Order}
@@ -35,6 +37,7 @@ contacts:
     fields: {topic: text, business: flag}
     required: [topic]
     counts: not business
+    raises: [{event: order, where: not business, data: {item: topic}}]
 matters:
   vehicle: {name: {en: Vehicle}, dates: [insured_until]}
 milestones:
@@ -65,6 +68,7 @@ flows:
     on: {date: vehicle.insured_until}
     before: 30d
     message: {template: insurance}
+    task: {kind: call, name: {en: Renew}, role: rep, copy_to: [workshop], appointment: {time: city}}
   - id: opening
     on: {milestones: [opening]}
     before: 7d
@@ -88,10 +92,17 @@ quotas:
   - {id: asked, rate: follow_up, of: [order], by: class, target: 80%}
 replies:
   suggestion: {kind: visit, name: {en: Talk}, role: rep}
+  topics: {parts: [wheel]}
+  alerts: {injury: {words: {en: [hurt]}, ping: [rep]}}
+wording: {begins: {en: ["Dear {{ item }}"]}}
 callback:
   owner: rep
+  owners: [{role: workshop, where: topic == 'parts' or injury}]
   ladder: [{at: 50%, role: rep}]
-  resurvey: {survey: short}
+  visit: {kind: visit, name: {en: Mend it}, role: rep, within: 3d}
+  resurvey:
+    survey: short
+    by: [{where: urgent, task: {kind: call, name: {en: Ask}, role: rep, fields: {score: number}, required: [score]}}]
 """
 
 
@@ -132,6 +143,24 @@ def test_the_program_that_uses_everything_is_good() -> None:
         ),
         ("activity_total >= 500", "total >= 500", "classes.rules.0.where", "unknown field 'total'", "activity_total"),
         ("amount: amount}", "amount: item}", "activity.amount", "'item' is no number field", "one of amount"),
+        ("extension: city", "extension: wheels", "assignment.0.extension", "unknown text attribute", "one of city"),
+        ("class == 'key', roles", "class == 'A', roles", "assignment.0.where", "unknown class 'A'", "one of key"),
+        ("Dear {{ item }}", "Dear {{ items }}", "wording.begins.en.0", "unknown variable 'items'", "item"),
+        ("Dear {{ item }}", "Dear {{ item", "wording.begins.en.0", "", ""),
+        ("workdays: 2, fields", "workdays: 2, shows: [town], fields", "flows.2.task.shows", "'town'", "one of city"),
+        ("where: amount > 0", "where: item < today", "flows.0.on.where", "'item' is no date", "declare it as a date"),
+        # tickets
+        (
+            "topic == 'parts'",
+            "grade == 'parts'",
+            "callback.owners.0.where",
+            "unknown field 'grade'",
+            "amount, category, injury, item, next_service, topic, urgent",
+        ),
+        ("topic == 'parts'", "topic == 'part'", "callback.owners.0.where", "unknown topic 'part'", "one of parts"),
+        ("where: urgent", "where: injury", "callback.resurvey.by.0.where", "unknown field 'injury'", "urgent"),
+        ("required: [score]", "required: []", "callback.resurvey.by.0.task", "how satisfied", "required: [score]"),
+        ("role: rep, within", "role: '', within", "callback.visit.role", "nobody does it", "name a role"),
         # events, contacts
         (
             "contract_ends: next_service",
@@ -283,6 +312,20 @@ def test_the_program_that_uses_everything_is_good() -> None:
             "told at 21:00 of what is due at 21:00",
             "remind earlier",
         ),
+        (
+            "name: {en: Call}, role: rep}\nquotas",
+            "name: {en: Call}, role: rep, within: 3d}\nquotas",
+            "flows.9.task.within",
+            "no time of a minimum",
+            "leave it out",
+        ),
+        (
+            "on: {round: 1hy,",
+            "breach: true\n    on: {round: 1hy,",
+            "flows.8.breach",
+            "nobody is to deal with",
+            "a task",
+        ),
         # quotas
         (
             "rate: follow_up, of: [order], by: class, target: 80%",
@@ -307,6 +350,32 @@ def test_the_program_that_uses_everything_is_good() -> None:
             "leave it out",
         ),
         ("target: 80%", "target: 80", "quotas.0.target", "write it as a text", "30%"),
+        # copies, appointments, and what a contact raises
+        ("[workshop], app", "[worksop], app", "flows.3.task.copy_to", "unknown role 'worksop'", "one of rep, workshop"),
+        ("{time: city}", "{time: wheels}", "flows.3.task.appointment.time", "unknown text attribute", "one of city"),
+        (
+            "suggestion: {kind: visit,",
+            "suggestion: {kind: visit, appointment: {},",
+            "replies.suggestion.appointment",
+            "nothing announces it",
+            "a date",
+        ),
+        ("raises: [{event: order", "raises: [{event: ordr", "contacts.visit.raises.0.event", "unknown event", "order"),
+        (
+            "where: not business, data",
+            "where: not busy, data",
+            "contacts.visit.raises.0.where",
+            "unknown field 'busy'",
+            "business",
+        ),
+        ("data: {item: topic}", "data: {items: topic}", "contacts.visit.raises.0.data", "'items'", "amount, item"),
+        (
+            "data: {item: topic}",
+            "data: {amount: topic}",
+            "contacts.visit.raises.0.data.amount",
+            "amount is a number, and topic is a text",
+            "a number",
+        ),
     ],
 )
 def test_a_fault_names_field_message_and_remedy(before: str, after: str, field: str, message: str, remedy: str) -> None:
@@ -345,6 +414,25 @@ def test_two_names_that_are_the_same_are_a_fault() -> None:
     assert the_fault("id: words", "id: overall").field == "surveys.short.questions.1.id"
     twice = "target: 80%}\n  - {id: asked, rate: handling, target: 90%}"
     assert the_fault("target: 80%}", twice).field == "quotas.1.id"
+
+
+def test_marketing_that_is_handed_in_names_its_occasion() -> None:
+    text = DEALER.replace("{template: opening}", "{template: opening, purpose: marketing}")
+    with pytest.raises(ProgramError) as caught:
+        loaded(text, knows=lambda program, name: True)
+    (fault,) = caught.value.faults
+    assert fault.field == "flows.4.message.occasion"
+    assert fault.remedy == "one of activity, weather, festival, construction_step, offer, policy_change"
+    assert loaded(text), "one that runs already may lack it"
+
+    named = text.replace("purpose: marketing}", "purpose: marketing, occasion: construction_step}")
+    assert loaded(named, knows=lambda program, name: True).flow("opening").occasion == "construction_step"
+
+
+def test_a_greeting_has_its_festival_as_occasion() -> None:
+    text = DEALER.replace("purpose: greeting}", "purpose: marketing}")
+    assert loaded(text, knows=lambda program, name: True).flow("greeting").occasion == "festival"
+    assert loaded().flow("order").occasion is None
 
 
 def test_silence_needs_an_activity() -> None:

@@ -32,6 +32,7 @@ INTRODUCTION = {
     "override of a manager.",
     "ping": "One notice to one role. Who does not acknowledge it passes it on.",
     "task": "Something that a person is to do: a call, a visit, a letter. It is done only with every required field.",
+    "approval": "One content of a survey or a template that must be approved. Edited, it is another content: a draft.",
 }
 
 

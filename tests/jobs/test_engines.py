@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from bot.bootstrap import open_runtime
+from bot.bootstrap import open_runtime, simulated_runtime
 from bot.channels.contract import Outcome, Outgoing
 from bot.channels.null import NullChannel
 from bot.clock import SimulatedClock
@@ -21,8 +21,11 @@ from bot.jobs.work import WORK, Work, never
 from bot.journey.enrolment import CustomerIn, accept_customers
 from bot.journey.intake import EventIn, accept_events
 from bot.runtime import Runtime
+from bot.shelf import stock_texts
 from bot.store import agenda, messages
+from bot.store.db import Database
 from bot.store.tables import MessageRow
+from flows.load import override_text, shipped_program_text
 from tests.journey.story import PHONE, Story, shanghai
 
 
@@ -31,7 +34,12 @@ def story(runtime: Runtime, clock: SimulatedClock) -> Story:
     return Story(runtime, clock)
 
 
-def test_simulated_time_does_every_kind_of_work_and_ends_idle(story: Story) -> None:
+ASK = {"kind": "call", "name": {"en": "Ask"}, "role": "service", "fields": {"score": "number"}, "required": ["score"]}
+
+
+def test_simulated_time_does_every_kind_of_work_and_ends_idle(
+    db: Database, clock: SimulatedClock, settings: Settings
+) -> None:
     # given a customer of whom every kind of work has something to do
     done: set[str] = set()
 
@@ -45,7 +53,13 @@ def test_simulated_time_does_every_kind_of_work_and_ends_idle(story: Story) -> N
         return Work(work.name, work.seconds, run, work.due)
 
     work = [watched(each) for each in WORK]
-    story.hire("孙丽", "service")
+    text = override_text(
+        shipped_program_text("retail_aftersales"), "retail_aftersales", {"callback.resurvey.by": [{"task": ASK}]}
+    )
+    made = simulated_runtime(settings, db, clock, stock_texts(db, {"shop.yaml": text}, clock.now()), seed=1)
+    made.shelf.refresh()
+    story = Story(made, clock)
+    seller = story.hire("孙丽", "service")
     story.customer()
     story.at("2026-11-02 12:00")
     story.purchase()
@@ -57,6 +71,9 @@ def test_simulated_time_does_every_kind_of_work_and_ends_idle(story: Story) -> N
     # when two months go by, and the first customer is unhappy
     asyncio.run(advance(story.runtime, story.clock, shanghai("2026-11-09 10:00"), work))
     story.reply("1 太差了", read=False)
+    asyncio.run(advance(story.runtime, story.clock, shanghai("2026-11-09 11:00"), work))
+    story.claim(seller)
+    story.resolve(seller)
     asyncio.run(advance(story.runtime, story.clock, shanghai("2027-01-05 00:00"), work))
 
     # then each kind was done, but for what only real time brings, and nothing is due

@@ -17,6 +17,7 @@ from bot.journey.enrolment import CustomerIn, Result, accept_customers
 from bot.journey.intake import EventIn, accept_events, cancel_event
 from bot.journey.milestones import enter_milestone
 from bot.shelf import stock
+from bot.staffing import hire
 from bot.store import customers, matters, milestones
 from bot.store.db import Database
 from bot.store.tables import TrailRow
@@ -100,6 +101,28 @@ def test_too_few_responsible_staff_are_noted(story: Story) -> None:
     take(story, CustomerIn("full", "Full", "+8613900000023", programs=("industry",), staff=("Wang", "Li")))
     needs = "needs 2 responsible members of staff, has"
     assert notes(story, "notice") == [f"{needs} 1", f"{needs} 0"]
+
+
+def test_who_may_not_have_a_customer_is_refused_by_name(
+    db: Database, clock: SimulatedClock, settings: Settings
+) -> None:
+    runtime = simulated_runtime(settings, db, clock, stock(db, ["telecom_tower"], clock.now()), seed=1)
+    runtime.shelf.refresh()
+    story = Story(runtime, clock)
+    hire(runtime, "Zhao", "+8613900000031", ["telecom_tower:chief_account_manager"], "zh")
+    hire(runtime, "Wang", "+8613900000032", ["account_manager"], "zh")
+    key = CustomerIn("key", "Key", PHONE, class_="A", staff=("Zhao", "Wang"))
+    refused = take(story, key)
+    (fault,) = refused.faults
+    assert (refused.verdict, fault["field"]) == ("refused", "staff")
+    assert "'Wang' is not chief_account_manager" in fault["reason"]
+    assert "'extension'" in fault["remedy"]
+
+    # whoever knows the customer already is judged by what the row and the customer say together
+    assert take(story, replace(key, staff=("Zhao",))).verdict == "new"
+    assert take(story, CustomerIn("key", "Key", staff=("Wang",), phone=PHONE)).verdict == "refused"
+    named = CustomerIn("key", "Key", staff=("Wang",), phone=PHONE, attributes={"extension": "Wang"})
+    assert take(story, named).verdict == "changed"
 
 
 def test_an_event_moves_the_date_of_its_matter_and_the_attributes(story: Story) -> None:

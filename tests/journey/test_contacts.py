@@ -8,7 +8,7 @@ from bot.bootstrap import simulated_runtime
 from bot.clock import SimulatedClock
 from bot.config import Settings
 from bot.errors import InputError, NotFound
-from bot.journey import contacts, tasks
+from bot.journey import contacts, replies, tasks
 from bot.journey.belongings import PersonIn
 from bot.journey.contacts import ByHand, ContactIn
 from bot.journey.enrolment import Result
@@ -248,6 +248,26 @@ def test_12_2_each_person_answers_their_own_survey_and_only_the_silent_one_is_re
     assert {names[person]: state for person, state in by_person.items()} == {"陈工": "answered", "周": "open"}
     assert story.times("+8613900000012") == ["2026-11-03 09:00", "2026-11-10 09:00"]
     assert len([at for at in story.times("+8613900000011") if at.startswith("2026-11-10")]) == 0
+
+
+def test_12_2_who_answers_on_her_survey_page_is_answered_by_her_own_phone(story: Story) -> None:
+    # given a technician and a user who are both asked
+    people = (PersonIn("陈工", "technician", phone="13900000011"), PersonIn("周", "user", "女士", phone="13900000012"))
+    enrolled(story, at="2026-11-02 10:00", contacts=people)
+    story.event("opened")
+    story.live_until("2026-11-03 10:00")
+
+    # when the user is dissatisfied, and says so on the page
+    asked = {row.person_id: row.id for row in story.rows(FollowUpRow, flow="opinion")}
+    (user,) = story.rows(ContactPersonRow, role="user")
+    (survey,) = story.rows(SurveyRow, follow_up_id=asked[user.id])
+    replies.answer_on_page(story.runtime, survey.token, {"overall": 1}, "")
+    story.work()
+
+    # then the apology is on her phone and on nobody else's, and the ticket is hers
+    assert story.texts("+8613900000012")[-1].startswith("周女士")
+    assert (len(story.texts("+8613900000011")), story.texts()) == (1, [])
+    assert story.trail("ticket")[-1].data["person"] == "周"
 
 
 def test_a_role_that_nobody_has_is_told_and_the_others_hear_it(story: Story) -> None:

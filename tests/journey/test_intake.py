@@ -353,10 +353,10 @@ def test_two_planners_at_once_plan_once(story: Story) -> None:
 
 
 def test_two_planners_at_once_draw_one_sample(story: Story) -> None:
-    # given twenty customers of the repair shop in the days before the half-year's sample
+    # given twenty customers of the repair shop when the half-year's sample is due
     rows = [CustomerIn(f"c{n}", "张伟", f"+86139000001{n:02}", programs=("auto_repair",)) for n in range(20)]
     enrolment.accept_customers(story.runtime, "test", rows)
-    story.at("2026-11-30 08:00")
+    story.at("2026-12-01 09:00")
 
     # when several planners with dice of their own plan at once
     runtimes = [replace(story.runtime, dice=Dice(seed)) for seed in range(4)]

@@ -27,7 +27,7 @@ from bot.shelf import stock_texts
 from bot.store.db import throw_away
 from bot.store.migrate import migrate
 from bot.store.tables import FollowUpRow, MessageRow, TaskRow
-from flows.audience import values_of
+from flows.audience import Day, values_of
 from flows.load import override_text, shipped_program_ids, shipped_program_text
 from flows.program import Program
 from flows.source import read_yaml
@@ -121,8 +121,10 @@ def _customer(program: Program, number: int, today: date, dice: random.Random) -
 
 
 def _attribute(program: Program, name: str, kind: str, today: date, dice: random.Random) -> Any:
-    """Often a value that an audience asks for."""
+    """Often a value that an audience asks for; of a date no day of the span, on which it would end unforeseen."""
     wanted = sorted({str(value) for flow in program.flows for value in values_of(flow.audience, name)})
+    if Day.TODAY in wanted:
+        return (today + timedelta(days=dice.choice((-20, 2 * DAYS)))).isoformat()
     return dice.choice(wanted) if kind == "text" and wanted else _value(kind, today, dice)
 
 

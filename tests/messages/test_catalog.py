@@ -16,6 +16,7 @@ from messages.catalog import (
     TemplateError,
     Variable,
     check_template,
+    check_wording,
     parse_template,
     sample_values,
     shipped,
@@ -42,12 +43,11 @@ each_shipped = pytest.mark.parametrize("template", shipped(), ids=lambda each: f
 
 @lru_cache
 def own(program_id: str) -> tuple[str, ...]:
-    """What a shipped program says of its customers and events: variables of its own templates, which may be missing."""
+    """What a shipped program says of customers, events and tasks: variables of its own templates, maybe missing."""
     if program_id not in shipped_program_ids():
         return ()
     program = load_program(shipped_program_text(program_id), program_id)
-    fields = {*program.attributes, *(name for event in program.events.values() for name in event.fields)}
-    return tuple(sorted(fields - VARIABLES.keys()))
+    return tuple(sorted(set(program.variables()) - VARIABLES.keys()))
 
 
 def samples_of(template: Template) -> dict[str, Value]:
@@ -310,3 +310,31 @@ def test_untidy_finds_where_data_is_missing(text: str) -> None:
 )
 def test_untidy_leaves_good_text_alone(text: str) -> None:
     assert untidy(text) is None
+
+
+class TestWording:
+    """How messages must begin and end (R102)."""
+
+    BEGINS = ("{{ salutation | default: '尊敬的贵宾' }}您好",)
+    ENDS = ("预约专线{{ company_phone }}，置业顾问{{ agent }}",)
+
+    def problems(self, body: str) -> list[tuple[str, int | None]]:
+        template = Template("real_estate/hello", "zh", Purpose.SERVICE, "t", body)
+        return [(each.message, each.line) for each in check_wording(template, self.BEGINS, self.ENDS)]
+
+    def test_a_text_with_both_is_good(self) -> None:
+        assert self.problems(f"{self.BEGINS[0]}，{{{{ company }}}}开盘了。{self.ENDS[0]}") == []
+
+    def test_what_is_missing_is_told_with_its_line(self) -> None:
+        lacks = "it does not {} as the program requires"
+        assert self.problems(f"{self.BEGINS[0]}\n开盘了。") == [(lacks.format("end"), 2)]
+        assert self.problems(f"业主您好\n{self.ENDS[0]}") == [(lacks.format("begin"), 1)]
+
+    def test_it_must_also_begin_so_when_no_name_is_known(self) -> None:
+        (problem,) = self.problems(f"{{{{ salutation }}}}您好。{self.ENDS[0]}")
+        assert "begin" in problem[0], "the house would say 尊敬的客户"
+
+    def test_a_value_without_which_nothing_can_end_so_is_no_gap(self) -> None:
+        signed = "{% if company_phone %}预约专线{{ company_phone }}，{% endif %}置业顾问{{ agent }}"
+        body = f"{self.BEGINS[0]}。{signed}"
+        assert self.problems(body) == []

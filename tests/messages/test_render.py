@@ -37,7 +37,7 @@ class TestMissingData:
         assert render(body, {"item": " "}, "zh") == "无无"
 
     def test_zero_is_a_value(self) -> None:
-        assert render("{% if minutes_left %}{{ minutes_left }}{% endif %}", {"minutes_left": 0}, "zh") == "0"
+        assert render("{% if count %}{{ count }}{% endif %}", {"count": 0}, "zh") == "0"
 
     def test_a_gap_nobody_provided_for_is_an_error_and_not_a_hole(self) -> None:
         with pytest.raises(TemplateError, match=r"line 2, body: item is not known for every customer\. .*default"):

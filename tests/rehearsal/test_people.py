@@ -208,3 +208,10 @@ def test_what_belongs_to_a_customer_must_be_known(play: Any, more: dict[str, Any
     with pytest.raises(InputError) as caught:
         play(customers=[{**MILL, **more}])
     assert any(field in fault["field"] for fault in caught.value.faults)
+
+
+@pytest.mark.parametrize("called", ["rui", "Rui", "rep"], ids=["by id", "by name", "by role"])
+def test_an_expectation_names_staff_as_the_script_does(play: Any, called: str) -> None:
+    call = {"at": "2026-11-10T10:00", "contact": "call", "customer": "mill", "staff": called}
+    expect = [{"what": "contact", "staff": called}, {"what": "contact", "staff": "hao", "not": True}]
+    assert play(call, expect=expect).unmet == ()

@@ -14,7 +14,7 @@ from bot.store.audiences import condition
 from bot.store.db import Database
 from bot.store.rows import table_of
 from bot.store.tables import CustomerRow, EnrolmentRow, EventRow
-from flows.audience import All, AnyOf, Compare, Holds, Not, Predicate, Within, holds, parse_predicate
+from flows.audience import All, AnyOf, Compare, Day, Holds, Not, Predicate, Within, holds, parse_predicate
 from tests.store.conftest import NOW
 
 TODAY = date(2026, 9, 28)
@@ -30,12 +30,14 @@ FIELDS = (
     "vip_guest",
 )
 TEXTS = ("", "a", "A", "b", "Z", "ä", "上海", "北京", "true", "1", "1.0", "é", "\U0001f600", "'", '"', "%", "a b", " a")
-texts = st.sampled_from(TEXTS) | st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=6)
+DAYS = ("2026-09-27", "2026-09-28", "2026-09-29")
+texts = st.sampled_from((*TEXTS, *DAYS)) | st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=6)
 numbers = (
     st.integers(-1000, 1000) | st.sampled_from((0.5, -0.5, 1e6, -2.25, 0.1, 1e-9)) | st.floats(-1e9, 1e9, width=32)
 )
 flags = st.booleans()
 anything = texts | numbers | flags
+values = anything | st.just(Day.TODAY)
 attributes = st.dictionaries(
     st.sampled_from(("city", "age", "vip", "activity_count", "anonymous")),
     anything | st.none() | st.lists(st.integers(), max_size=2) | st.dictionaries(st.just("x"), st.integers()),
@@ -51,8 +53,8 @@ people = st.fixed_dictionaries(
         "flags": st.dictionaries(st.sampled_from(("anonymous", "vip_guest")), flags),
     }
 )
-compares = st.builds(Compare, st.sampled_from(FIELDS), st.sampled_from(("==", "!=", "<", "<=", ">", ">=")), anything)
-withins = st.builds(Within, st.sampled_from(FIELDS), st.lists(anything, max_size=3).map(tuple))
+compares = st.builds(Compare, st.sampled_from(FIELDS), st.sampled_from(("==", "!=", "<", "<=", ">", ">=")), values)
+withins = st.builds(Within, st.sampled_from(FIELDS), st.lists(values, max_size=3).map(tuple))
 leaves = compares | withins | st.builds(Holds, st.sampled_from(FIELDS))
 predicates: st.SearchStrategy[Predicate] = st.recursive(
     leaves,
@@ -114,6 +116,8 @@ ANYBODY = {"class": None, "on": None, "count": 0, "total": 0.0, "attributes": {}
 @example([{**ANYBODY, "attributes": {"age": "1"}}], Compare("age", ">=", 0))
 @example([{**ANYBODY, "attributes": {"age": 1}}], Compare("age", "==", 1.0))
 @example([{**ANYBODY, "attributes": {"city": "Z"}}], Compare("city", "<", "a"))
+@example([{**ANYBODY, "attributes": {"city": "2026-09-28"}}, ANYBODY], Not(Compare("city", "<", Day.TODAY)))
+@example([{**ANYBODY, "attributes": {"city": "2026-09-27"}}], Compare("city", "<", Day.TODAY))
 @example([{**ANYBODY, "attributes": {"city": "ä"}}], Compare("city", ">", "z"))
 @example([{**ANYBODY, "flags": {"vip_guest": True}}, ANYBODY], Compare("vip_guest", "<", True))
 @example([{**ANYBODY, "flags": {"vip_guest": True}}, ANYBODY], Compare("vip_guest", ">=", False))

@@ -26,6 +26,8 @@ DUE = {
     "task_open": lambda session: tasks.listed(session),
     "task_missing": lambda session: tasks.missing(session, NOW, 10),
     "quota_check_due": lambda session: quotas.due(session, NOW, 10),
+    "ticket_task_due": lambda session: tickets.with_due_task(session, NOW, 10),
+    "task_unheard": lambda session: tickets.settled_tasks(session, 10),
     "ping_silent": lambda session: tickets.silent_pings(session, NOW, 10),
 }
 

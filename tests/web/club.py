@@ -12,6 +12,7 @@ id: club
 name: {zh: 会所, en: Club}
 company: {zh: 青禾}
 active_from: 2026-01-01
+attributes: {address: text, box: text, tasting: date, tasting_time: text}
 persons: [buyer, user]
 matters:
   contract: {name: {zh: 合同, en: Contract}, dates: [ends]}
@@ -40,7 +41,13 @@ flows:
   - id: letter
     on: {event: left}
     after: 1d
-    task: {kind: letter, name: {zh: 寄信, en: Write a letter}, role: clerk, within: 1w}
+    task: {kind: letter, name: {zh: 寄信, en: Write a letter}, role: clerk, within: 1w, shows: [address, box]}
+  - id: tasting
+    on: {date: tasting}
+    before: 1d
+    message: {template: appointment_agreed}
+    task:
+      {kind: tasting, name: {zh: 上门品鉴, en: Tasting}, role: seller, appointment: {time: tasting_time}}
 duties:
   - id: report
     on: {monthly: 28}
@@ -58,7 +65,10 @@ def found_club(house: House) -> House:
         staff.add(session, StaffRow(name="Lin", roles=["club:seller"], language="en", address="+8613900000092"))
     people = (PersonIn("何工", "buyer"), PersonIn("Ms Guo", "user"))
     contract = MatterIn("contract", "C-7", {"ends": "2027-03-31"})
-    told = CustomerIn("9", "松岭", "+8613900000009", programs=("club",), contacts=people, matters=(contract,))
+    where = {"address": "松岭路9号"}
+    told = CustomerIn(
+        "9", "松岭", "+8613900000009", programs=("club",), attributes=where, contacts=people, matters=(contract,)
+    )
     accept_customers(house.runtime, "shop", [told])
     now = house.clock.now()
     accept_events(house.runtime, "shop", [EventIn(f"e-{kind}", kind, "9", now) for kind in ("joined", "left")])

@@ -3,18 +3,22 @@
 import html
 import re
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import httpx
 import pytest
 from sqlmodel import select
 
+from bot.channels.contract import Received
+from bot.journey.enrolment import CustomerIn, accept_customers
+from bot.journey.inbox import receive
 from bot.store import contacts, staff, tasks
 from bot.store.tables import ContactRow, FollowUpRow, StaffRow, TaskRow
 from tests.web.house import House
 from tests.web.test_held import Visitor, words_of
 
 SUN, ZHOU_WEI, LIN, CUSTOMER = 1, 2, 3, 3
+PHONE = "+8613900000009"
 GIVEN = {"data.signed_by": "何工", "data.content": "yes", "result": "谈得很好"}
 
 
@@ -52,6 +56,12 @@ def test_open_tasks_stand_with_customer_reason_and_due_the_most_urgent_first(vis
     told = visitor.read("/tasks")
     assert "Joined on 2026-09-21, 1 day after" in told
     assert "Due Thu 24 Sep 18:00" in told
+
+
+def test_a_letter_shows_where_it_goes(visitor: Visitor, club: House) -> None:
+    told = visitor.read(f"/task/{task_called(club, 'letter').id}")
+    assert re.search(r"address\s*松岭路9号\s*box\s*not told", told)
+    assert "松岭路9号" not in visitor.read(f"/task/{task_called(club, 'visit').id}")
 
 
 def test_what_is_late_is_marked(visitor: Visitor, club: House) -> None:
@@ -177,6 +187,32 @@ def test_no_such_task(visitor: Visitor, path: str) -> None:
     assert visitor.client.get(path).status_code == 404
     assert visitor.send(f"{path}/done").status_code == 404
     assert visitor.send(f"{path}/cancel", reason="so").status_code == 404
+
+
+# ----- an appointment
+
+
+def test_a_proposed_time_is_agreed_to_with_one_click_and_the_customer_is_told(visitor: Visitor, club: House) -> None:
+    when = {"tasting": "2026-09-24", "tasting_time": "14:00"}
+    accept_customers(club.runtime, "shop", [CustomerIn("9", "松岭", PHONE, programs=("club",), attributes=when)])
+    club.push(days=1)  # it is announced on the day before
+    receive(club.runtime, Received("simulator", "r1", "sms", PHONE, "改到周五下午三点"))
+    club.push(minutes=1)
+    row = task_called(club, "tasting")
+    visitor.be(LIN)
+    assert "Agree to" in visitor.read(f"/task/{row.id}")
+
+    assert visitor.send(f"/task/{row.id}/appoint").status_code == 303
+    club.push(minutes=1)
+    agreed = now_of(club, row)
+    assert (agreed.proposed_at, agreed.due_at) == (None, datetime.fromisoformat("2026-09-25T15:00+08:00"))
+    assert "9月25日15:00" in club.phone(PHONE)[-1]
+    assert "Confirmed by the customer" in visitor.read(f"/task/{row.id}")
+
+    assert visitor.send(f"/task/{row.id}/appoint").status_code == 422, "nothing is proposed any more"
+    assert visitor.send(f"/task/{row.id}/appoint", at="2026-09-01T10:00").status_code == 422
+    assert visitor.send(f"/task/{row.id}/appoint", at="2026-09-28T10:00").status_code == 303
+    assert now_of(club, row).confirmed_at is None, "the customer has not answered that yet"
 
 
 # ----- let go

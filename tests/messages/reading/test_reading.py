@@ -63,6 +63,35 @@ def test_mixed_praise_and_complaint_follows_the_complaint() -> None:
     assert set(reading.categories) == {Category.PRAISE, Category.COMPLAINT, Category.SUGGESTION}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "业务很熟,但是迟到了半小时",
+        "态度可以，但是修了三次还没好",
+        "技术过硬，就是价格太贵",
+        "师傅人还行，不过来晚了",
+        "医生可以，护士太凶",
+        "师傅懂技术，就是约了三次才来",
+        "knows his stuff, but was half an hour late",
+        "The staff were ok but the room was dirty",
+        "nice enough but left a mess",
+        "technically sound but rude",
+    ],
+)
+def test_faint_praise_before_a_but_is_praise_beside_the_complaint(text: str) -> None:
+    """R118."""
+    reading = read(text, Question(Scale.TEXT))
+
+    assert reading.categories == (Category.COMPLAINT, Category.PRAISE)
+
+
+@pytest.mark.parametrize(
+    "text", ["业务不熟，就是慢", "态度不可以，就是慢", "时间可以，但是别太早", "nobody knew what they were doing"]
+)
+def test_what_is_denied_or_agreed_to_is_no_praise(text: str) -> None:
+    assert Category.PRAISE not in read(text, Question(Scale.TEXT), with_model=False).categories
+
+
 def test_a_number_off_the_scale_asks_again_and_books_nothing() -> None:
     reading = read("6", FIVE)
 
