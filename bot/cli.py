@@ -226,11 +226,12 @@ def forecast(
     from bot.commands.forecast import print_forecast, print_forecast_lines
     from bot.forecast import forecast as look_ahead
 
-    found = look_ahead(open_runtime(read_settings()), days, start.date() if start else None)
+    settings = read_settings()
+    found = look_ahead(open_runtime(settings), days, start.date() if start else None)
     if json_:
         print_forecast_lines(found)
     else:
-        print_forecast(found)
+        print_forecast(found, settings.currency)
 
 
 @app.command()

@@ -180,7 +180,7 @@ def _duties(runtime: Runtime, session: Session, program: Program, start: date, e
                 count=len(duties.doers(session, program, duty)),
                 segments=0,
                 cost=Decimal(0),
-                due_at=at,
+                due_at=at.astimezone(program.time_zone),
                 provisional=runtime.calendar(program).is_provisional(day.year),
             )
 
@@ -209,7 +209,7 @@ def _line(runtime: Runtime, key: Key, count: int, due_at: datetime) -> ForecastL
         count=count,
         segments=segments,
         cost=Decimal(str(runtime.settings.price_per_segment)) * segments,
-        due_at=due_at,
+        due_at=due_at.astimezone(program.time_zone),
         provisional=runtime.calendar(program).is_provisional(key.day.year),
         festival=key.festival,
         occasion=flow.occasion or "" if flow else "",

@@ -11,11 +11,14 @@ WIDTH = 60
 """Characters of the longest bar."""
 
 
-def print_forecast(found: Forecast) -> None:
+def print_forecast(found: Forecast, currency: str) -> None:
     """The forecast for people."""
     for line in chart(found):
         out().print(line, highlight=False)
-    out().print(_table(found))
+    if found.lines:
+        out().print(_table(found, currency))
+    else:
+        out().print("nothing comes due in these days: are there customers, and events that flows follow up?")
     for load in found.loads:
         out().print(said_of(load), highlight=False)
     for group in found.left_out:
@@ -50,8 +53,9 @@ def said_of(load: Load) -> str:
     return takes
 
 
-def _table(found: Forecast) -> Table:
-    table = Table("day", "program", "flow", "template", "channel", "messages", "segments", "cost", "due")
+def _table(found: Forecast, currency: str) -> Table:
+    columns = ("day", "program", "flow", "template", "channel", "messages", "segments", f"cost ({currency})", "due")
+    table = Table(*columns)
     for line in found.lines:
         table.add_row(
             f"{line.day}{' (provisional)' if line.provisional else ''}",

@@ -3,24 +3,19 @@
 Nothing is decided here; `flows` has decided. What the bot says goes into the outbox, never over a wire.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from sqlmodel import Session
 
-from bot.journey import takeovers, wording
-from bot.journey.notices import tell
-from bot.journey.subject import Subject, follow_up_line
+from bot.journey import consents, queue, takeovers, wording
+from bot.journey.subject import Subject, note
 from bot.runtime import Runtime
-from bot.store import customers, events, follow_ups, inbound, matters, messages, staff, surveys, tasks, tickets, trail
+from bot.store import customers, events, follow_ups, inbound, messages, surveys, tasks
 from bot.store.rows import move
-from bot.store.selections import CLOSED
-from bot.store.tables import ContactPersonRow, CustomerRow, EventRow, FollowUpRow, SurveyRow, TaskRow, TicketRow
-from flows.appointment import wished_ping
+from bot.store.tables import FollowUpRow, SurveyRow, TaskRow
 from flows.audience import holds
-from flows.callback import for_its_owner, pings_of_owner
 from flows.chains import first_late, is_chain, until_of
 from flows.decisions import (
     AddToTicket,
@@ -44,28 +39,20 @@ from flows.decisions import (
     OptOut,
     PingNow,
     PlanFollowUp,
-    PlannedPing,
     Say,
     SetClass,
     SuppressNumber,
 )
 from flows.events import Event
-from flows.offsets import add_to_instant, until
+from flows.offsets import add_to_instant
 from flows.own_times import into_own_times, own_times
 from flows.program import Flow
-from flows.promises import ping_time
 from flows.resurvey import FLOW as RESURVEY
-from flows.states import FollowUpState, SurveyState, TicketState
+from flows.states import FollowUpState, SurveyState
 from flows.triggers import AfterEvent, Every
 from messages.catalog import Purpose
 from messages.reading import Category
 
-FOLLOWED_UP = (FollowUpState.SENT, FollowUpState.ANSWERED, FollowUpState.FULFILLED)
-"""A step in one of these came about."""
-AUTOMATIC = (Purpose.GREETING, Purpose.MARKETING, Purpose.SURVEY, Purpose.SERVICE)
-"""What an opt-out stops: everything but answers inside a conversation and notices to staff."""
-CALL = "call"
-"""The kind of task that stops for a customer who is annoyed by us (R83)."""
 COMMENT = "comment"
 """The question under which free words stand beside the answers of a survey."""
 
@@ -74,15 +61,6 @@ def apply(session: Session, subject: Subject, decisions: Iterable[Decision]) -> 
     """Write every decision, in order."""
     for decision in decisions:
         _apply(session, subject, decision)
-
-
-def note(session: Session, subject: Subject, what: str, because: str, **known: Any) -> None:
-    """One line of the trail about the subject."""
-    known.setdefault("customer_id", subject.customer.id)
-    known.setdefault("program_id", subject.in_force.program.id)
-    if subject.ticket is not None:
-        known.setdefault("ticket_id", subject.ticket.id)
-    trail.write(session, [trail.line(subject.now, what, because, **known)])
 
 
 def _apply(session: Session, subject: Subject, decision: Decision) -> None:
@@ -112,27 +90,27 @@ def _apply(session: Session, subject: Subject, decision: Decision) -> None:
         case MoveSurvey(state=state, because=because):
             _move_survey(session, subject, state, because)
         case OptOut(because=because):
-            _opt_out(session, subject, because)
+            consents.opt_out_by_reply(session, subject, because)
         case OptIn(because=because):
-            _opt_in(session, subject, because)
+            consents.opt_in_by_reply(session, subject, because)
         case SuppressNumber(because=because):
-            _suppress(session, subject, because)
+            consents.suppress_number(session, subject, because)
         case OpenTicket():
-            _open_ticket(session, subject, decision)
+            queue.open_ticket(session, subject, decision)
         case AddToTicket(because=because, wished_at=wished_at):
-            _add_to_ticket(session, subject, because, wished_at)
+            queue.add_to_ticket(session, subject, because, wished_at)
         case PingNow(roles=roles, step=step, because=because):
-            _ping_now(session, subject, roles, step, because)
+            queue.ping_now(session, subject, roles, step, because)
         case NextRound():
-            _next_round(session, subject, decision)
+            queue.next_round(session, subject, decision)
         case CloseTicket(because=because):
-            close_ticket(session, subject, because)
+            queue.close_ticket(session, subject, because)
         case HoldForPerson(because=because):
             if subject.inbound is not None:
                 inbound.mark(session, subject.inbound.id, "person")
             note(session, subject, "held", because)
         case NoteAnnoyance(because=because):
-            _note_annoyance(session, subject, because)
+            consents.note_annoyance(session, subject, because)
         case Ignore(because=because):
             note(session, subject, "ignored", because)
 
@@ -531,313 +509,3 @@ def _move_survey(session: Session, subject: Subject, state: SurveyState, because
     if move(session, SurveyRow, subject.survey.id, state, **values):
         note(session, subject, "survey", f"{state}: {because}", follow_up_id=subject.survey.follow_up_id)
         _call_off(session, subject, "answered" if state is SurveyState.ANSWERED else "the survey no longer waits")
-
-
-# ----- consent
-
-
-def _opt_out(session: Session, subject: Subject, because: str) -> None:
-    reply, survey, customer = subject.inbound, subject.survey, subject.customer
-    person = customers.person_at(session, reply.channel, reply.from_address) if reply else None
-    alone = speaks_alone(session, customer.id, person, survey.follow_up_id if survey else 0)
-    but = survey.id if survey else 0
-    refuse_messages(session, subject.runtime, customer, "reply", because, subject.now, alone, but=but)
-    if person is not None and alone is None and len(customers.people_of(session, customer.id)) > 1:
-        customers.silence_person(session, person.id, subject.now)  # whoever else comes back, comes back alone
-
-
-def _opt_in(session: Session, subject: Subject, because: str) -> None:
-    reply = subject.inbound
-    person = customers.person_at(session, reply.channel, reply.from_address) if reply else None
-    if person is not None:
-        customers.hear_person_again(session, person.id)
-    customers.note_consent(session, subject.customer.id, "given", "all", "reply", subject.now, because)
-    note(session, subject, "opted_in", because)
-
-
-def speaks_alone(
-    session: Session, customer_id: int, person: ContactPersonRow | None, follow_up_id: int
-) -> ContactPersonRow | None:
-    """The contact person who refuses for nobody but themselves; None: it is for the whole customer.
-
-    The customer's first person speaks for it, and so does the only one who can be reached, and whoever answers what was
-    meant for the customer.
-    """
-    asked_by = follow_ups.get(session, follow_up_id) if follow_up_id else None
-    if person is None or person.customer_id != customer_id or (asked_by is not None and not asked_by.person_id):
-        return None
-    is_first = customers.first_persons(session, [customer_id]).get(customer_id) == person.id
-    others = any(point.person_id != person.id for point in customers.all_points_of(session, customer_id))
-    return person if others and not is_first else None
-
-
-def refuse_messages(
-    session: Session,
-    runtime: Runtime,
-    customer: CustomerRow,
-    source: str,
-    because: str,
-    now: datetime,
-    alone: ContactPersonRow | None = None,
-    *,
-    but: int = 0,
-) -> None:
-    """Note it in the ledger, once, and stop everything automatic that has not left, but not the survey `but` (R84).
-
-    `alone`: only of this contact person, with all of their addresses; the customer's other people hear from us (R2).
-    """
-    line = trail.line(now, "opted_out", because, customer_id=customer.id, data={"person": alone.name} if alone else {})
-    if alone is not None:
-        if alone.id not in customers.silent_people(session, customer.id):
-            customers.note_person_consent(session, alone, "withdrawn", source, now)
-            trail.write(session, [line])
-        addresses = customers.silence_person(session, alone.id, now)
-        stop_messages(session, runtime, customer.id, now, but=but, person_id=alone.id, to=addresses)
-        return
-    if customer.opted_out_at is None:
-        customers.note_consent(session, customer.id, "withdrawn", "all", source, now, because)
-        customer.opted_out_at = now
-        trail.write(session, [line])
-    stop_messages(session, runtime, customer.id, now, but=but)
-
-
-def stop_messages(
-    session: Session,
-    runtime: Runtime,
-    customer_id: int,
-    now: datetime,
-    *,
-    but: int = 0,
-    person_id: int = 0,
-    to: Collection[tuple[str, str]] | None = None,
-) -> None:
-    """Stop everything automatic that has not left, in every program, but not the survey `but` (R84).
-
-    `person_id`: only what is for this contact person, or goes `to` one of these addresses. What staff are to do is no
-    message: a step with a task stays, and only its message is left out when it is due.
-    """
-    because, purposes = customers.OPTED_OUT, [str(purpose) for purpose in AUTOMATIC]
-    waiting = {row.follow_up_id for row in messages.cancel_waiting(session, customer_id, purposes, because, to)}
-    surveys.withdraw_others(session, customer_id, but=but, person_id=person_id)
-    for row in follow_ups.unsent(session, customer_id):
-        is_meant = row.purpose in purposes and person_id in (0, row.person_id)
-        is_message = row.state == FollowUpState.PLANNED and is_meant and not _has_task(runtime, row)
-        if (row.id in waiting or is_message) and move(
-            session, FollowUpRow, row.id, FollowUpState.SUPPRESSED, reason=because
-        ):
-            trail.write(session, [follow_up_line(now, "skipped", because, row)])
-
-
-def _has_task(runtime: Runtime, row: FollowUpRow) -> bool:
-    program = runtime.shelf.version(row.program_version_id)
-    return row.flow != RESURVEY and program.flow(row.flow).task is not None
-
-
-def _note_annoyance(session: Session, subject: Subject, because: str) -> None:
-    """Half as often from now on, and no calls; whoever is responsible hears of it once (R83)."""
-    enrolment, program = subject.enrolment, subject.in_force.program
-    if enrolment is None or subject.is_annoyed:
-        return
-    customers.set_flag(session, enrolment, "annoyed_since", subject.now.isoformat())
-    note(session, subject, "annoyed", because)
-    for task in tasks.open_of_customer(session, subject.customer.id):
-        if task.kind == CALL and task.program_id == program.id and tasks.cancel(session, task.id, "annoyed: no calls"):
-            note(session, subject, "cancelled", "annoyed: no calls", flow=task.flow, data={"task": task.id})
-    members = staff.with_role(session, program.id, program.callback.owner)
-    members = [member for member in members if member.name in enrolment.staff] or members
-    variables = {"customer_name": subject.customer.name or None, "reply_text": subject.inbound and subject.inbound.body}
-    key = f"annoyed:{program.id}:{subject.customer.id}"
-    at = ping_time(subject.now, program.time_zone)
-    template = "staff/annoyed_opted_out" if subject.customer.opted_out_at else "staff/annoyed"
-    tell(session, subject.runtime, program, members, template, key, variables, at)
-
-
-def _suppress(session: Session, subject: Subject, because: str) -> None:
-    if subject.inbound is None:
-        return
-    customers.suppress_address(session, subject.inbound.channel, subject.inbound.from_address, subject.now, because)
-    note(session, subject, "suppressed", because)
-
-
-# ----- tickets
-
-
-def _open_ticket(session: Session, subject: Subject, decision: OpenTicket) -> None:
-    program = subject.in_force.program
-    event = _asked_about(session, subject)
-    decision = for_its_owner(decision, program, event.data if event else {})
-    ticket_id = tickets.open_(
-        session,
-        {
-            "customer_id": subject.customer.id,
-            "program_id": program.id,
-            "program_version_id": subject.in_force.version_id,
-            "survey_id": subject.survey.id if subject.survey else 0,
-            "inbound_id": subject.inbound.id if subject.inbound else 0,
-            "matter_id": _written_about(session, subject),
-            "event_id": event.id if event else 0,
-            "kind": decision.kind,
-            "owner_role": decision.owner_role,
-            "category": decision.category,
-            "topic": decision.topic,
-            "urgent": decision.urgent,
-            "words": subject.inbound.body if subject.inbound else "",
-            "opened_at": subject.now,
-            "due_at": decision.due_at,
-            "call_before": decision.call_before,
-            "wished_at": decision.wished_at,
-        },
-    )
-    if ticket_id is None:
-        subject.ticket = tickets.live(session, subject.customer.id, program.id)
-        _add_to_ticket(session, subject, decision.because, decision.wished_at)
-        return
-    subject.ticket = tickets.get(session, ticket_id)
-    tickets.plan_pings(session, ticket_id, 1, decision.pings)
-    note(
-        session,
-        subject,
-        "ticket",
-        decision.because,
-        data={
-            "kind": decision.kind,
-            "owner": decision.owner_role,
-            "person": subject.person.name if subject.person else None,
-            "due": decision.due_at.isoformat(),
-            "call_before": decision.call_before.isoformat(),
-            "wished": _local(subject, decision.wished_at),
-            "category": decision.category,
-            "topic": decision.topic,
-            "urgent": decision.urgent,
-        },
-    )
-
-
-def _asked_about(session: Session, subject: Subject) -> EventRow | None:
-    """The event of the survey that was answered, or of what this program followed up last: as long as an answer after a
-    complaint would count.
-    """
-    program = subject.in_force.program
-    if subject.survey is not None:
-        found = follow_ups.briefs(session, [subject.survey.follow_up_id]).get(subject.survey.follow_up_id)
-        return events.get(session, found.event_id) if found and found.event_id else None
-    again = program.surveys[program.callback.resurvey.survey].closes_after
-    for row in follow_ups.of_customer(session, subject.customer.id, limit=20):
-        past = row.due_at <= subject.now < until(row.due_at, again, subject.zone)
-        if past and row.program_id == program.id and row.event_id and row.state in FOLLOWED_UP:
-            return events.get(session, row.event_id)
-    return None
-
-
-def _written_about(session: Session, subject: Subject) -> int:
-    """The matter of the survey that was answered, or of what this program wrote to the customer last; 0: none that is
-    still open.
-    """
-    if subject.survey is not None:
-        matter_ids = [row.matter_id for row in follow_ups.briefs(session, [subject.survey.follow_up_id]).values()]
-    else:
-        newest = follow_ups.of_customer(session, subject.customer.id, limit=20)
-        ours = (row for row in newest if row.program_id == subject.in_force.program.id)
-        matter_ids = [row.matter_id for row in ours if row.sent_at is not None]
-    found = matters.by_ids(session, matter_ids[:1]).values()
-    return next((row.id for row in found if row.state != CLOSED), 0)
-
-
-def _local(subject: Subject, instant: datetime | None) -> str | None:
-    """An instant as the customer said it."""
-    return None if instant is None else instant.astimezone(subject.zone).isoformat()
-
-
-def _add_to_ticket(session: Session, subject: Subject, because: str, wished_at: datetime | None = None) -> None:
-    """The words, and the time for the call that they name: it takes the place of an earlier one.
-
-    Words about another matter make it a ticket about all of them.
-    """
-    ticket = subject.ticket or tickets.live(session, subject.customer.id, subject.in_force.program.id)
-    if ticket is None:
-        return
-    subject.ticket = ticket
-    if subject.inbound is not None:
-        words = f"{ticket.words}\n{subject.inbound.body}".strip()
-        one_matter = ticket.matter_id == _written_about(session, subject)
-        tickets.note(session, ticket.id, words=words, matter_id=ticket.matter_id if one_matter else 0)
-        ticket.words = words
-    if wished_at is not None:
-        _note_wish(session, subject, ticket, wished_at)
-    note(session, subject, "ticket_note", because, data={"wished": _local(subject, wished_at)})
-
-
-def _note_wish(session: Session, subject: Subject, ticket: TicketRow, wished_at: datetime) -> None:
-    """The time stands on the ticket, its owner is told when it comes, and no promise runs out before it."""
-    known = {
-        "wished_at": wished_at,
-        "due_at": max(ticket.due_at, wished_at),
-        "call_before": max(ticket.call_before, wished_at),
-    }
-    tickets.note(session, ticket.id, **known)
-    for name, value in known.items():
-        setattr(ticket, name, value)
-    tickets.plan_pings(session, ticket.id, ticket.round, [wished_ping(ticket.owner_role, wished_at, subject.zone)])
-
-
-def _ping_now(session: Session, subject: Subject, roles: tuple[str, ...], step: str, because: str) -> None:
-    ticket = subject.ticket or tickets.live(session, subject.customer.id, subject.in_force.program.id)
-    if ticket is None:
-        return
-    at = ping_time(subject.now, subject.zone)
-    if subject.inbound is not None:
-        step = f"{step}:{subject.inbound.id}"  # the next such reply is another reason to ping
-    tickets.plan_pings(session, ticket.id, ticket.round, (PlannedPing(step, role, at) for role in roles))
-    note(session, subject, "alert", because, ticket_id=ticket.id, data={"roles": list(roles), "at": at.isoformat()})
-
-
-def _next_round(session: Session, subject: Subject, decision: NextRound) -> None:
-    ticket = subject.ticket
-    if ticket is None:
-        return
-    program = subject.in_force.program
-    round_ = ticket.round + 1
-    words = f"{ticket.words}\n{subject.inbound.body}".strip() if subject.inbound else ticket.words
-    values = {
-        "round": round_,
-        "due_at": decision.due_at,
-        "call_before": decision.call_before,
-        "wished_at": decision.wished_at,
-        "words": words,
-        "task_at": subject.now if program.callback.visit else None,
-        "claimed_by": 0,
-        "claimed_at": None,
-        "resolved_at": None,
-    }
-    if not tickets.advance(session, ticket.id, TicketState.OPEN, **values):
-        _add_to_ticket(session, subject, decision.because)
-        return
-    for name, value in values.items():
-        setattr(ticket, name, value)
-    _drop_tasks(session, subject, ticket, f"round {round_} has begun")
-    tickets.plan_pings(session, ticket.id, round_, pings_of_owner(program, ticket.owner_role, decision.pings))
-    if decision.wished_at is not None:
-        _note_wish(session, subject, ticket, decision.wished_at)
-    note(
-        session,
-        subject,
-        "round",
-        decision.because,
-        data={"round": round_, "due": decision.due_at.isoformat(), "call_before": decision.call_before.isoformat()},
-    )
-
-
-def close_ticket(session: Session, subject: Subject, because: str) -> None:
-    """Close the subject's ticket and silence its ladder."""
-    ticket, known = subject.ticket, {"closed_at": subject.now, "reason": because, "task_at": None}
-    if ticket and tickets.advance(session, ticket.id, TicketState.CLOSED, **known):
-        tickets.settle_pings(session, ticket.id, subject.now, acknowledged=False)
-        _drop_tasks(session, subject, ticket, "the ticket is closed")
-        note(session, subject, "closed", because, data={"round": ticket.round})
-
-
-def _drop_tasks(session: Session, subject: Subject, ticket: TicketRow, because: str) -> None:
-    """What staff were still to do about a ticket that has moved on."""
-    for task in tickets.open_tasks(session, ticket.id, ticket.customer_id):
-        if tasks.cancel(session, task.id, because):
-            note(session, subject, "cancelled", because, data={"task": task.id})

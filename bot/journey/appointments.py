@@ -12,11 +12,11 @@ from sqlmodel import Session
 
 from bot.errors import Conflict, InputError, NotFound
 from bot.journey import conversations, wording
-from bot.journey.apply import note, say
+from bot.journey.apply import say
 from bot.journey.conversations import Standing, standing_of
 from bot.journey.news import tell_customer
 from bot.journey.notices import tell
-from bot.journey.subject import Subject
+from bot.journey.subject import Subject, note
 from bot.journey.tasks import action_of, subject_of, who_does
 from bot.runtime import Runtime
 from bot.store import inbound, staff, tasks, tickets

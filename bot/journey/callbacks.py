@@ -13,9 +13,11 @@ from sqlmodel import Session
 
 from bot.errors import Conflict, InputError, NotFound
 from bot.journey import wording
-from bot.journey.apply import CALL, apply, at_their_time, close_ticket, note
+from bot.journey.apply import apply, at_their_time
+from bot.journey.consents import CALL
 from bot.journey.pauses import release_held
-from bot.journey.subject import Subject, who_wrote
+from bot.journey.queue import close_ticket
+from bot.journey.subject import Subject, note, who_wrote
 from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.staffing import reach

@@ -10,8 +10,8 @@ from itertools import groupby
 
 from sqlmodel import Session
 
-from bot.journey.apply import apply, note
-from bot.journey.subject import Subject
+from bot.journey.apply import apply
+from bot.journey.subject import Subject, note
 from bot.store import agenda, chains, contacts, events, follow_ups
 from bot.store.rows import move
 from bot.store.tables import FollowUpRow

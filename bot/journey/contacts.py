@@ -14,10 +14,10 @@ from sqlmodel import Session
 
 from bot.errors import InputError, NotFound
 from bot.journey import chains, said
-from bot.journey.apply import apply, note
+from bot.journey.apply import apply
 from bot.journey.belongings import day_of
 from bot.journey.enrolment import BATCH, LONGEST, Result, local_day
-from bot.journey.subject import Subject, enrol
+from bot.journey.subject import Subject, enrol, note
 from bot.phones import normalise_phone
 from bot.runtime import Runtime
 from bot.shelf import InForce

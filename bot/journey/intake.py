@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 from sqlmodel import Session
 
 from bot.journey import said
-from bot.journey.apply import apply, not_gone_out, note, take_back
+from bot.journey.apply import apply, not_gone_out, take_back
 from bot.journey.contacts import customers_called, faults_of_data
 from bot.journey.enrolment import BATCH, LONGEST, Result, local_day
-from bot.journey.subject import Subject, facts_of, first_class, follow_up_line
+from bot.journey.subject import Subject, facts_of, first_class, follow_up_line, note
 from bot.runtime import Runtime
 from bot.store import customers, events, follow_ups, matters, tasks, trail
 from bot.store.storable import storable, storable_text

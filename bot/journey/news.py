@@ -9,8 +9,7 @@ from typing import Any
 from sqlmodel import Session
 
 from bot.journey import wording
-from bot.journey.apply import note
-from bot.journey.subject import Subject
+from bot.journey.subject import Subject, note
 from bot.store import customers, messages
 from flows.own_times import own_times
 from flows.windows import next_moment

@@ -19,11 +19,12 @@ from sqlmodel import Session
 from bot.channels.contract import Need
 from bot.errors import HuifangError
 from bot.journey import approvals, chains, conversations, quotas, tasks, wording
-from bot.journey.apply import CALL, note, set_class
+from bot.journey.apply import set_class
 from bot.journey.approvals import Waiting
+from bot.journey.consents import CALL
 from bot.journey.contacts import BY_HAND
 from bot.journey.pauses import COMPLAINT_OPEN, moved
-from bot.journey.subject import Subject, flags_of, follow_up_line
+from bot.journey.subject import Subject, flags_of, follow_up_line, note
 from bot.phones import forbidden_country
 from bot.runtime import Runtime
 from bot.shelf import InForce

@@ -17,9 +17,9 @@ from sqlmodel import Session
 from bot.channels.contract import Flag
 from bot.errors import Conflict, InputError, NotFound
 from bot.journey import appointments, callbacks, conversations, linking, tasks, wording
-from bot.journey.apply import apply, note
+from bot.journey.apply import apply
 from bot.journey.conversations import CORRECTED_WITHIN, Standing
-from bot.journey.subject import Subject, who_wrote
+from bot.journey.subject import Subject, note, who_wrote
 from bot.phones import country_of
 from bot.runtime import Runtime
 from bot.shelf import InForce

@@ -140,3 +140,12 @@ def follow_up_line(at: datetime, what: str, because: str, row: FollowUpRow | Bri
         ticket_id=row.ticket_id,
         **known,
     )
+
+
+def note(session: Session, subject: Subject, what: str, because: str, **known: Any) -> None:
+    """One line of the trail about the subject."""
+    known.setdefault("customer_id", subject.customer.id)
+    known.setdefault("program_id", subject.in_force.program.id)
+    if subject.ticket is not None:
+        known.setdefault("ticket_id", subject.ticket.id)
+    trail.write(session, [trail.line(subject.now, what, because, **known)])

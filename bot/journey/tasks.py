@@ -349,6 +349,11 @@ def cancel(runtime: Runtime, task_id: int, because: str, staff_id: int = 0) -> N
         trail.write(session, [line])
 
 
+def may_let_go(task: TaskRow, member: StaffRow) -> bool:
+    """Only the superior of a task, or a manager, says that it need not be done."""
+    return not {task.superior, f"{task.program_id}:{task.superior}", *callbacks.MANAGERS}.isdisjoint(member.roles)
+
+
 def _who_may_let_go(session: Session, task: TaskRow, staff_id: int) -> StaffRow | None:
     """The superior of an open task, or a manager; None: nobody of the staff asks."""
     if not staff_id or task.state != TaskState.OPEN:
@@ -356,8 +361,7 @@ def _who_may_let_go(session: Session, task: TaskRow, staff_id: int) -> StaffRow 
     member = staff.get(session, staff_id)
     if member is None or not member.active:
         raise NotFound(f"there is no member of staff {staff_id}")
-    above = {task.superior, f"{task.program_id}:{task.superior}", *callbacks.MANAGERS}
-    if above.isdisjoint(member.roles):
+    if not may_let_go(task, member):
         raise Conflict(f"{member.name} may not let it go: that is for the {task.superior} or a manager")
     return member
 

@@ -112,6 +112,7 @@ def _task_page(
 ) -> Response:
     """The page of one task; `again`: the form that must be mended; `trouble`: what went wrong, in words. NotFound."""
     site = site_of(request)
+    me = site.me(request)
     with site.runtime.db.read() as session:
         row = _must_be(session, task_id)
         (job,) = jobs_of(session, [row])
@@ -122,11 +123,12 @@ def _task_page(
         "task": row,
         "shown": program.shown(row.flow, row.kind, row.role, job.person.attributes) if job.person else {},
         "inputs": _inputs(program, row),
+        "may_let_go": me is not None and tasks.may_let_go(row, me),
         "is_appointment": appointments.is_appointment(site.runtime, row),
         "again": again or Filled(),
         "customer_zone": _zone(program, job.person),
     }
-    return site.console_page(request, "task.html", status, trouble=trouble, me=site.me(request), crew=crew, **values)
+    return site.console_page(request, "task.html", status, trouble=trouble, me=me, crew=crew, **values)
 
 
 def _inputs(program: Program, row: TaskRow) -> list[Input]:

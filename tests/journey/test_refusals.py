@@ -9,7 +9,7 @@ import pytest
 
 from bot.channels.contract import Accepted, NotSent, Outcome, Outgoing, Receipt, Received, Refused, Sign, Unknown
 from bot.journey import doubt, inbox, receipts, sending
-from bot.journey.apply import refuse_messages, speaks_alone
+from bot.journey.consents import refuse_messages, speaks_alone
 from bot.journey.intake import cancel_event
 from bot.journey.outreach import prepare_due
 from bot.runtime import Runtime

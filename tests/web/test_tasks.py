@@ -231,7 +231,10 @@ def test_a_task_is_let_go_with_a_reason(visitor: Visitor, club: House) -> None:
 
 def test_it_is_not_for_everybody_to_let_a_task_go(visitor: Visitor, club: House) -> None:
     row = task_called(club, "letter")
+    visitor.be(ZHOU_WEI)
+    assert "Let it go" in visitor.read(f"/task/{row.id}")
     visitor.be(LIN)
+    assert "Let it go" not in visitor.read(f"/task/{row.id}")
     answer = visitor.send(f"/task/{row.id}/cancel", reason="no time")
     assert answer.status_code == 409
     assert "Lin may not let it go: that is for the customer service or a manager" in words_of(answer)
