@@ -99,14 +99,17 @@ def add_templates(session: Session, templates: Iterable[Template], now: datetime
     insert_many_once(session, TemplateVersionRow, rows, "id")
 
 
-def templates_in_force(session: Session) -> Sequence[TemplateVersionRow]:
-    """The newest approved version of each template; an edited one wins over any shipped one (R103)."""
-    statement = (
-        select(TemplateVersionRow).where(TemplateVersionRow.state == "approved").order_by(col(TemplateVersionRow.id))
-    )
-    chosen: dict[tuple[str, str], TemplateVersionRow] = {}
-    for row in session.exec(statement):
+def templates_in_force(session: Session) -> Sequence[Any]:
+    """The newest approved version of each template, as rows; an edited one wins over any shipped one (R103)."""
+    chosen: dict[tuple[str, str], Any] = {}
+    for row in core(session).execute(_approved()):
         held = chosen.get((row.key, row.language))
         if held is None or row.author != "shipped" or held.author == "shipped":
             chosen[row.key, row.language] = row
     return list(chosen.values())
+
+
+@cache
+def _approved() -> Any:
+    template = table_of(TemplateVersionRow)
+    return core_select(template).where(template.c.state == "approved").order_by(template.c.id)

@@ -94,7 +94,7 @@ def _plain(row: Any) -> str:
     )
 
 
-@how(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@how(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(people, max_size=8), st.lists(happenings, max_size=8))
 def test_a_batch_is_its_rows_one_by_one(rows: list[CustomerIn], events: list[EventIn]) -> None:
     assert lived(500, rows, events) == lived(1, rows, events)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from sqlmodel import Session, SQLModel, select
 
 from bot.channels.contract import Received
@@ -22,6 +23,8 @@ from bot.store.tables import CustomerRow, FollowUpRow, MessageRow, StaffRow, Sur
 from flows.actions import TaskAction
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For stories about decisions: their SQL is asked of both databases in tests/store, and by a scenario of each pack."""
 PHONE = "+8613900000001"
 
 

@@ -25,7 +25,9 @@ from bot.store.tables import (
     SurveyRow,
     TaskRow,
 )
-from tests.journey.story import PHONE, Story, local, shanghai
+from tests.journey.story import ON_SQLITE, PHONE, Story, local, shanghai
+
+pytestmark = ON_SQLITE
 
 PROGRAM = """
 id: house

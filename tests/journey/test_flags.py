@@ -10,7 +10,9 @@ from bot.store import staff
 from bot.store.tables import AnswerRow, ConsentRow, InboundRow, MessageRow, StaffRow, SurveyRow, TicketRow
 from flows.load import shipped_program_text
 from tests.journey.chat import CHAT, OTHER, hear
-from tests.journey.story import PHONE, Story
+from tests.journey.story import ON_SQLITE, PHONE, Story
+
+pytestmark = ON_SQLITE
 
 OWNER = "+8613800001001"
 

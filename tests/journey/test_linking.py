@@ -19,7 +19,9 @@ from bot.store.tables import (
     TicketRow,
 )
 from tests.journey.chat import CHAT, OTHER, chats, customer_link, hear, last_message, staff_link, start
-from tests.journey.story import PHONE, Story, in_session, raised, side_by_side
+from tests.journey.story import ON_SQLITE, PHONE, Story, in_session, raised, side_by_side
+
+pytestmark = ON_SQLITE
 
 
 @pytest.fixture

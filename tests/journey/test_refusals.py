@@ -25,7 +25,9 @@ from bot.store.tables import (
 )
 from flows.states import RANK, MessageState
 from tests.journey.provider import Exchange, dispatch, live, waits
-from tests.journey.story import PHONE, Story, local, raised, side_by_side
+from tests.journey.story import ON_SQLITE, PHONE, Story, local, raised, side_by_side
+
+pytestmark = ON_SQLITE
 
 CHAT = "chat 42"
 BUSY = Refused("30003", again_after=(600.0, 7200.0), suppress_at_last=True)

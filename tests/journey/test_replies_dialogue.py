@@ -5,7 +5,9 @@ import pytest
 from bot.channels.contract import Flag, Received
 from bot.journey import inbox
 from bot.store.tables import AnswerRow, FollowUpRow, InboundRow, PingRow, SurveyRow, TicketRow
-from tests.journey.story import PHONE, Story, local
+from tests.journey.story import ON_SQLITE, PHONE, Story, local
+
+pytestmark = ON_SQLITE
 
 
 @pytest.fixture
