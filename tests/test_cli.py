@@ -580,7 +580,7 @@ def test_a_forecast_counts_what_is_planned_and_writes_nothing(known: Run, tmp_pa
     assert [each for each in from_then_on if "flow" in each and "day" in each] == [line]
     later = known("forecast", "--from", "2026-11-10", "--days", "30", "--json").lines
     assert not [each for each in later if each.get("flow") == "purchase" and "day" in each]
-    assert line["due"].startswith("2026-11-09T01:00:00")
+    assert line["due"].startswith("2026-11-09T09:00:00")
     assert (line["program"], line["template"], line["channel"], line["count"]) == (
         "retail_aftersales",
         "purchase",

@@ -175,7 +175,8 @@ def _says_how_much(said: Message) -> bool:
 def _headed(said: Message) -> levels.Level | None:
     """ "一般 等位太久": what stands before the first blank is a clause of its own when it rates."""
     head = said.text.split(" ", 1)[0]
-    found = levels.find((head,), "zh", whole_only=True) if len(head) <= _LONGEST_HEAD else None
+    may_rate = len(head) <= _LONGEST_HEAD and not head.isdigit()
+    found = levels.find((head,), "zh", whole_only=True) if may_rate else None
     return found._replace(whole=False) if found is not None and found.rates else None
 
 

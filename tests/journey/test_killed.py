@@ -20,6 +20,7 @@ from bot.runtime import Runtime
 from bot.store import messages
 from bot.store.db import Database
 from tests.journey import killed
+from tests.journey.story import ON_SQLITE
 
 PHONE = "+15550000001"
 POINTS = (
@@ -89,6 +90,7 @@ def test_a_survey_reaches_the_phone_once_wherever_the_sender_dies(db: Database, 
     assert states(after) == {"delivered": 1}
 
 
+@ON_SQLITE
 @pytest.mark.parametrize("point", POINTS)
 def test_a_greeting_is_never_sent_twice_and_never_lost_unseen(db: Database, tmp_path: Path, point: str) -> None:
     # given a New Year greeting in the outbox
