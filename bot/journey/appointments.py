@@ -39,6 +39,8 @@ _NO_DOUBT = {"zh": "在服务时间内", "en": "inside our hours"}
 
 def announced(session: Session, runtime: Runtime, customer: CustomerRow, reply: InboundRow) -> TaskRow | None:
     """The appointment that a reply may be about: the one announced last, where nothing else was begun since."""
+    if not any(task.appointment for each in runtime.shelf.in_force for task in each.program.tasks()):
+        return None  # as in most houses: no table need be asked
     at = reply.received_at
     found = [
         task

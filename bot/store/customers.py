@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Date, bindparam, func, insert, or_, update
 from sqlalchemy import select as core_select
@@ -278,10 +278,17 @@ def silent_addresses(session: Session, customer_ids: Iterable[int]) -> set[tuple
 
 def person_at(session: Session, channel: str, address: str) -> ContactPersonRow | None:
     """Whose address this is."""
-    statement = select(ContactPersonRow).join(
-        ContactPointRow, col(ContactPointRow.person_id) == col(ContactPersonRow.id)
+    found = session.execute(_person_at(), {"channel": channel, "address": address}).scalars().first()
+    return cast(ContactPersonRow | None, found)
+
+
+@cache
+def _person_at() -> Any:
+    return (
+        select(ContactPersonRow)
+        .join(ContactPointRow, col(ContactPointRow.person_id) == col(ContactPersonRow.id))
+        .where(ContactPointRow.channel == bindparam("channel"), ContactPointRow.address == bindparam("address"))
     )
-    return session.exec(statement.where(ContactPointRow.channel == channel, ContactPointRow.address == address)).first()
 
 
 def note_person_consent(session: Session, person: ContactPersonRow, action: str, source: str, at: datetime) -> None:

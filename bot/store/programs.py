@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import bindparam, func
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
@@ -58,8 +58,14 @@ def version(session: Session, version_id: int) -> ProgramVersionRow | None:
 
 def begun_at(session: Session, program_id: str) -> datetime:
     """When the first version of a program was added here."""
-    statement = select(func.min(ProgramVersionRow.created_at)).where(ProgramVersionRow.program_id == program_id)
-    return session.exec(statement).one()
+    begun: datetime = core(session).execute(_begun_at(), {"program": program_id}).scalar_one()
+    return begun
+
+
+@cache
+def _begun_at() -> Any:
+    version = table_of(ProgramVersionRow)
+    return core_select(func.min(version.c.created_at)).where(version.c.program_id == bindparam("program"))
 
 
 def lock(session: Session, program_id: str) -> None:

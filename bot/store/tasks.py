@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, bindparam, update
 from sqlmodel import Session, col, select
 
 from bot.store.rows import for_update, insert_once, move, rows_by, stands, table_of
@@ -64,8 +65,14 @@ def open_of_follow_ups(session: Session, follow_up_ids: Iterable[int]) -> list[T
 
 def open_of_customer(session: Session, customer_id: int) -> Sequence[TaskRow]:
     """What is open for a customer, the most urgent first."""
-    statement = select(TaskRow).where(TaskRow.customer_id == customer_id, TaskRow.state == TaskState.OPEN)
-    return session.exec(statement.order_by(col(TaskRow.due_at), col(TaskRow.id))).all()
+    found: Sequence[TaskRow] = session.execute(_open_of_customer(), {"customer": customer_id}).scalars().all()
+    return found
+
+
+@cache
+def _open_of_customer() -> Any:
+    is_theirs = (TaskRow.customer_id == bindparam("customer"), TaskRow.state == TaskState.OPEN)
+    return select(TaskRow).where(*is_theirs).order_by(col(TaskRow.due_at), col(TaskRow.id))
 
 
 def listed(
