@@ -81,7 +81,7 @@ def _one(said: Message, question: Question) -> Rating:
     if given is not None and given.alone:
         return _of_bare_number(given)
     if given is not None and given.off_scale and not _says_how_much(said):
-        return Rating(off_scale=True, because=f"{given.words} is not on the scale {question.scale}")
+        return Rating(off_scale=True, because=f"{given.words} is not on the scale {question.scale}", words=given.words)
     level = level_of(said)
     if given is not None and given.score is not None:
         rates = level is not None and (level.whole or level.rates)

@@ -102,6 +102,10 @@ def _command(folded: str, question: Question) -> Intent | None:
     return Intent(command.value) if command else None
 
 
+_ROOM = re.compile(r"(?!10+$)\d{3,4}")
+"""What a number beside a complaint is that is far off the scale: "308房间没热水" tells where it happened."""
+
+
 def _decide(
     said: Message, question: Question, rating: Rating, wants: Wants, felt: Felt, feeling: Feeling | None
 ) -> _Decision:
@@ -111,7 +115,7 @@ def _decide(
         return _scored(said, question, rating, felt)
     if question.scale is Scale.TEXT:
         return _open_text(said, felt, feeling)
-    if rating.off_scale:
+    if rating.off_scale and not (felt.complaint and _ROOM.fullmatch(rating.words)):
         return _Decision(Intent.UNCLEAR, 0.9, (rating.because,))
     return _answers_nothing(said) or _commented(said, felt, feeling)
 
