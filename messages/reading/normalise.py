@@ -231,7 +231,7 @@ def _variants() -> dict[str, tuple[tuple[str, str], ...]]:
 
 
 def where_people_rate(text: str) -> str:
-    """The beginning and the end of a long text: numbers and level words in the middle of a letter rate nothing."""
+    """The beginning and the end of a long text: numbers in the middle of a letter rate nothing, level words do."""
     return text if len(text) <= LONG else f"{text[:_RATED_HEAD]}\n{text[-_RATED_TAIL:]}"
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from messages.keywords import bare
 from messages.reading import faces, intents, levels, mentions, multi, numbers, scales
 from messages.reading.lexicon import load, words_of
-from messages.reading.normalise import Message, clauses_of, where_people_rate
+from messages.reading.normalise import Message, clauses_of
 from messages.reading.values import Question, Scale
 
 
@@ -153,7 +153,7 @@ def _yes_or_no(said: Message) -> Rating:
 
 def level_of(said: Message) -> levels.Level | None:
     """The level word of a reply; an "ok" that only acknowledges is none."""
-    clauses = clauses_of(where_people_rate(said.wordless))
+    clauses = clauses_of(said.wordless)
     found = levels.find(clauses, "zh") if said.han else None
     if found is None and said.han and " " in said.text:
         found = _headed(said)

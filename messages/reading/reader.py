@@ -15,12 +15,13 @@ from messages.reading.feelings import NOTHING_FELT, Felt
 from messages.reading.firsts import compile_any
 from messages.reading.intents import NOTHING_WANTED, Wants
 from messages.reading.lexicon import load
-from messages.reading.normalise import Message, clauses_of, fold, laid_out
+from messages.reading.normalise import MOST_READ, Message, clauses_of, fold, laid_out
 from messages.reading.ratings import NO_RATING, Rating
 from messages.reading.sentiment import Feeling, feeling_of
 from messages.reading.values import Category, Intent, Question, Reading, Scale
 
 NEEDS_PERSON_BELOW = 0.5
+UNREAD = 0.45
 LIKELY_FEELING, SURE_FEELING = 0.25, 0.7  # how far the model must lean to tell a category; to call chatter a comment
 NEUTRAL_TOLD = -0.2  # what is told without a word of feeling leans that far to the negative
 NEUTRAL_TOLD_IN_ENGLISH = 0.1
@@ -66,6 +67,8 @@ def read(text: str, question: Question, *, with_model: bool = True) -> Reading:
             because=(f"keyword {folded[:40]}",),
         )
     rating = ratings.find(said, question)
+    if len(text) > MOST_READ:  # the middle was not read, and may say the opposite
+        rating = rating._replace(confidence=min(rating.confidence, UNREAD))
     if rating.whole and rating.confidence >= NEEDS_PERSON_BELOW and not _is_mocking(said, rating):
         decision = _Decision(Intent.SCORE, rating.confidence, (rating.because,), rating=rating)
         return _reading(decision, said.han or said.latin, question, NOTHING_FELT, None)

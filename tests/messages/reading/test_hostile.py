@@ -55,3 +55,10 @@ def _is_sound(reading: Reading, question: Question) -> None:
     assert reading.because
     assert reading.category is None or reading.category == reading.categories[0]
     assert reading.answers is None or len(reading.answers) == question.n_questions
+
+
+@pytest.mark.parametrize("before", [5, 18])
+def test_what_a_long_letter_says_in_its_middle_is_never_a_satisfied_score(before: int) -> None:
+    told = "那天我们一家人去了店里，先在门口登记，然后坐下来看了看，"
+    reading = read(f"接待满意，{told * before}但总体非常不满意，{told * 9}", Question(Scale.FIVE))
+    assert reading.score == 2 or reading.needs_person
