@@ -26,6 +26,9 @@ MEMORY = "sqlite://"
 PASSING = (OperationalError,)
 """Trouble of the database itself (gone, locked, two who wait for each other): the same step may well succeed later."""
 BUSY_TIMEOUT_MS = 10_000
+REPEATABLE = {"synchronous": "NORMAL", "wal_autocheckpoint": 8_000}
+"""SQLite, for what may be done again: the disk is waited for once in 32 MB, not at each commit."""
+LASTING = {"synchronous": "FULL", "wal_autocheckpoint": 1_000}
 POOL_TIMEOUT = 10
 """Seconds for which somebody waits for a connection that others hold."""
 PROMPT = {"connect_timeout": 3, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 10_000}
@@ -43,6 +46,7 @@ class Database:
         self.is_sqlite = self._engine.dialect.name == "sqlite"
         self.in_memory = url in (MEMORY, "sqlite:///:memory:")
         self._immediate = self._engine.execution_options(immediate=True)
+        self._repeatable = self._engine.execution_options(immediate=True, repeatable=True)
         self._alone = self._engine.execution_options(alone=True)
         self._writers = Turns()
 
@@ -59,6 +63,18 @@ class Database:
     def write(self) -> Iterator[Session]:
         """One write transaction: committed at the end, rolled back on an error."""
         with self._turn(), Session(self._immediate, expire_on_commit=False) as session, session.begin():
+            yield session
+            write_later_rows(session)
+
+    @contextmanager
+    def write_repeatable(self) -> Iterator[Session]:
+        """As `write`, for what the next run does again: a power failure may take it back, though never a part of it.
+
+        The next `write` of anybody makes it last, too: what is built on it cannot be there without it.
+        """
+        with self._turn(), Session(self._repeatable, expire_on_commit=False) as session, session.begin():
+            if not self.is_sqlite:
+                session.execute(text("SET LOCAL synchronous_commit = off"))
             yield session
             write_later_rows(session)
 
@@ -120,6 +136,11 @@ def throw_away(url: str = MEMORY) -> Iterator[Database]:
         outer.dispose()
 
 
+def _set(connection: Any, pragmas: Mapping[str, Any]) -> None:
+    for name, value in pragmas.items():
+        connection.execute(f"PRAGMA {name}={value}")
+
+
 def _open(url: str, schema: str | None) -> Engine:
     """An engine whose errors never tell the values: they hold phones and words of customers, and end in logs."""
     try:
@@ -160,22 +181,23 @@ def _open_sqlite(url: str, file: str | None) -> Engine:
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _record: Any) -> None:
         connection.isolation_level = None
-        for pragma in (
-            f"busy_timeout={BUSY_TIMEOUT_MS}",
-            "journal_mode=WAL",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "temp_store=MEMORY",
-            "cache_size=-65536",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
+        _set(connection, {"busy_timeout": BUSY_TIMEOUT_MS, "journal_mode": "WAL", **LASTING})
+        _set(connection, {"foreign_keys": "ON", "temp_store": "MEMORY", "cache_size": -65536})
 
     @event.listens_for(engine, "begin")
     def begin(connection: Connection) -> None:
         options = connection.get_execution_options()
+        if options.get("repeatable"):
+            connection.info["repeatable"] = True
+            _set(connection.connection, REPEATABLE)
         if options.get("immediate"):
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         elif not options.get("alone") and not in_memory:  # one connection: nobody writes between two of its reads
             connection.exec_driver_sql("BEGIN")
+
+    @event.listens_for(engine, "checkin")
+    def give_back(connection: Any, record: Any) -> None:
+        if record.info.pop("repeatable", False):
+            _set(connection, LASTING)
 
     return engine
