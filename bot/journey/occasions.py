@@ -168,7 +168,7 @@ def _insert(runtime: Runtime, in_force: InForce, flow: Flow, selection: Selectio
     planned: dict[Group, int] = {}
     fresh = False
     for span in _spans(runtime, selection):
-        with runtime.db.write() as session:
+        with runtime.db.write() if span is None else runtime.db.write_repeatable() as session:
             new = selections.plan_selection(session, owner, selection, today, span, fresh=fresh)
             for group, count in new:
                 planned[group] = planned.get(group, 0) + count
