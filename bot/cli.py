@@ -17,6 +17,7 @@ import typer
 from rich.markup import escape
 
 from bot.commands.approvals import approving
+from bot.commands.archive import archiving
 from bot.commands.check import check
 from bot.commands.classes import classes_of
 from bot.commands.contacts import contacting
@@ -29,6 +30,7 @@ from bot.commands.rehearse import print_timeline
 from bot.commands.senders import sending
 from bot.commands.staff import staffing
 from bot.commands.tasks import tasking
+from bot.commands.violations import judging
 from bot.config import Settings, read_settings
 from bot.errors import HuifangError, InputError, SettingError
 from bot.logs import configure_logs
@@ -48,6 +50,8 @@ app.add_typer(linking, name="link")
 app.add_typer(sending, name="senders")
 app.add_typer(tasking, name="task")
 app.add_typer(approving, name="approval")
+app.add_typer(archiving, name="archive")
+app.add_typer(judging, name="violation")
 app.add_typer(contacting, name="contact")
 app.add_typer(faking, name="fake")
 app.command()(evaluate)

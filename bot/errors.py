@@ -4,6 +4,7 @@ HuifangError (flows.errors)
 ├── SettingError       an environment setting is missing or wrong
 ├── InputError         rows or fields that somebody sent are wrong; each is named
 ├── NotFound           nothing by that id
+├── Forbidden          it is not for them, whoever they are
 └── Conflict           somebody was faster, or the state forbids it
 """
 
@@ -12,7 +13,7 @@ from typing import Any
 
 from flows.errors import HuifangError
 
-__all__ = ["Conflict", "HuifangError", "InputError", "NotFound", "SettingError"]
+__all__ = ["Conflict", "Forbidden", "HuifangError", "InputError", "NotFound", "SettingError"]
 
 
 class SettingError(HuifangError):
@@ -33,6 +34,10 @@ class InputError(HuifangError):
 
 class NotFound(HuifangError):  # noqa: N818 - the name says what happened
     """Nothing by that id."""
+
+
+class Forbidden(HuifangError):  # noqa: N818 - the name says what happened
+    """Not allowed; the message names the remedy."""
 
 
 class Conflict(HuifangError):  # noqa: N818 - the name says what happened

@@ -177,7 +177,7 @@ def _duties(runtime: Runtime, session: Session, program: Program, start: date, e
                 flow=name,
                 template="",
                 channel=TASK,
-                count=len(duties.doers(session, program, duty)),
+                count=len(duties.doers(session, program, duty, time.due_on)),
                 segments=0,
                 cost=Decimal(0),
                 due_at=at.astimezone(program.time_zone),
@@ -235,7 +235,8 @@ def _template(program: Program, flow: Flow | None, key: Key) -> str:
 def _segments(runtime: Runtime, program: Program, name: str, flow: Flow | None) -> int:
     """Segments of one such message, with sample values."""
     _, template = runtime.shelf.template(program, name, program.language)
-    values: dict[str, Any] = {**sample_values(template.language, program=program.id)}
+    own = program.variables()
+    values: dict[str, Any] = {**sample_values(template.language, program=program.id, extra_variables=own)}
     values["company"] = program.text(program.company, template.language)
     survey_id = flow.message.survey if flow and flow.message else program.callback.resurvey.survey
     if survey_id:

@@ -6,12 +6,16 @@ import phonenumbers
 
 
 def normalise_phone(text: str, region: str) -> str | None:
-    """A number as E.164, or None when it cannot be one. Numbers reserved for fiction are numbers, too."""
+    """A number as E.164, or None when it cannot be one, such as a mobile number that lacks digits.
+
+    Numbers that nobody has, but that are as long as a mobile one of their country, are numbers, too: those of fiction.
+    """
     try:
         number = phonenumbers.parse(text, region)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(number):
+    as_mobile = phonenumbers.is_possible_number_for_type(number, phonenumbers.PhoneNumberType.MOBILE)
+    if not (as_mobile or phonenumbers.is_valid_number(number)):
         return None
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 

@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from flows import actions, approval, assignment, duties, fields, triggers
+from flows import actions, appraisals, approval, archive, assignment, duties, fields, shifts, triggers, violations
 from flows import program as language
 from flows.audience import FLAGS, MEASURES, All
 from flows.calendar import Festival
@@ -92,10 +92,36 @@ SECTIONS: tuple[tuple[type[Part], str, str], ...] = (
     (actions.Appointment, "appointment", "It stands in a task."),
     (actions.TaskAction, "task", "It stands in a flow, a quota and a duty, and in `replies` as `suggestion`."),
     (language.Quota, "quotas", "A list. Each is closed on the first workday after its period."),
+    (
+        appraisals.Appraisal,
+        "appraisals",
+        "A list. Looked at on the first workday after the period: satisfied of all who gave a score, where satisfied "
+        "is a level above that of `low`. Who complains in words without a score counts nowhere here: that is a ticket.",
+    ),
+    (
+        appraisals.Band,
+        "bands",
+        "A list, best first. Shares are compared exactly. A band proposes something to whoever hears of it; nothing "
+        "happens to anybody by itself.",
+    ),
     (duties.Duty, "duties", "A list. Its `on` is one of the next three forms, `first_workdays` or `festivals`."),
     (duties.Daily, "duty on: daily", "`each: staff` makes it a journal that everybody keeps."),
     (duties.Weekly, "duty on: weekly", "Each of the days is a task of its own."),
     (duties.Monthly, "duty on: monthly", "`31` is the last day of every month."),
+    (
+        shifts.Shift,
+        "shifts",
+        "`shifts` maps the name of a shift to its rule. What is `at_once` goes to the first that runs; where nobody "
+        "has its role, and at all other hours, to the task's own. A night that began on the last day of a season is "
+        "of that season.",
+    ),
+    (shifts.ShiftSeason, "shift seasons", "A list in a shift."),
+    (
+        shifts.AfterMidnight,
+        "after_midnight",
+        "It stands in a shift. Whoever took the task in the shift and is done after the 24:00 of its first day has it; "
+        "the trail notes who and how much.",
+    ),
     (language.Replies, "replies", "Every field may be left out."),
     (language.Low, "low", "It stands in `replies`."),
     (language.Alert, "alerts", "`alerts` maps a flag to its words and roles."),
@@ -121,10 +147,36 @@ SECTIONS: tuple[tuple[type[Part], str, str], ...] = (
     (
         language.AskRule,
         "resurvey by",
-        "A list. The answer that staff note closes the ticket or opens the next round, as a reply would; let go, or "
-        "when nobody is to be called any more, the message asks after all.",
+        "A list. The answer that staff note closes the ticket or opens the next round, as a reply would. So does "
+        "a clear score that the customer writes while the task is open. Let go, or when nobody is to be called any "
+        "more, the message asks after all.",
     ),
+    (
+        language.StandIn,
+        "stand_in",
+        "A ticket whose promise runs into such days is handed over on the first of them, at 08:00, and back after the "
+        "last. It keeps its owner, and whoever claimed it has it.",
+    ),
+    (
+        language.Concentrated,
+        "concentrated",
+        "Looked at whenever a ticket opens, whatever becomes of the tickets before it.",
+    ),
+    (
+        violations.Violation,
+        "violations",
+        "`violations` maps the name of a kind to its rule. One visit, or one complaint, is one case of a kind. Who "
+        "must hear of it hears by alerts, ladders and tasks; `huifang violation` and the page of violations decide.",
+    ),
+    (violations.SuspectedOn, "violations on", "It stands in a violation."),
     (language.Cap, "cap", "Answers inside a conversation do not count."),
+    (
+        archive.Archive,
+        "archive",
+        "A form is a survey that somebody was sent, with its answers; those of open tickets stay. The version of the "
+        "program in force decides. `huifang archive` says what need not be kept, asks for its deletion and "
+        "approves it.",
+    ),
 )
 TITLES: Mapping[type[Part], str] = {model: title for model, title, _ in SECTIONS}
 
@@ -147,6 +199,7 @@ MEANINGS: Mapping[tuple[str, str], str] = {
     ("Program", "surveys"): "what can be asked",
     ("Program", "flows"): "the rules",
     ("Program", "quotas"): "what a period must have reached",
+    ("Program", "appraisals"): "satisfaction with each member of staff, in bands",
     ("Program", "replies"): "what follows a reply",
     ("Program", "callback"): "how somebody calls back",
     ("Program", "wording"): "how every message begins and ends",
@@ -232,8 +285,13 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "surveys": '{visit: {questions: [{id: overall, scale: 1-5, text: {en: "How was it?"}}]}}',
         "flows": "[{id: thanks, on: {event: visit}, after: 1d, message: {template: visit}}]",
         "quotas": "[{id: asked, rate: follow_up, target: 80%}]",
+        "appraisals": "[{id: hosts, name: {en: Hosts}, about: host, questions: [overall], bands: [{name: {en: ok}}]}]",
+        "shifts": '{night: {role: night_host, instead_of: [host], hours: "22:00-06:00"}}',
         "duties": "[{id: till, on: {monthly: 31}, task: {kind: form, name: {en: Count the till}, role: host}}]",
         "replies": "{low: {level: 2}, neutral_level: 3}",
+        "violations": "{rude: {name: {en: Rude}, on: {topic: manner}, about: server, confirm: [manager]}}",
+        "archive": "{keep: 3y}",
+        "independent_of": "[sales]",
         "wording": """{ends: {en: ["{{ company }}, {{ company_phone }}"]}}""",
         "callback": "{owner: host, sla: 24h, ladder: [{at: 0%, role: host}], resurvey: {survey: visit}}",
         "cap": "{messages: 2, days: 7}",
@@ -263,6 +321,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "required": "[topic, next_step]",
         "counts": "not business",
         "raises": "[{event: credit_changed, where: credit != 'good', data: {change: credit}}]",
+        "reaches": "false",
     },
     "Raised": {"event": "credit_changed", "where": "credit != 'good'", "data": "{change: credit}"},
     "MatterKind": {"name": "{zh: 咖啡机, en: Machine}", "dates": "[guaranteed_until, serviced_on]"},
@@ -336,6 +395,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "remind_before": "14d",
         "remind_at": '"20:30"',
         "due_at": '"21:00"',
+        "closes_on": "sat",
     },
     "OnFestival": {"festivals": "[new_year, mid_autumn, anniversary]"},
     "Unanswered": {"unanswered": "after_visit"},
@@ -354,14 +414,17 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "name": "{zh: 致电客户, en: Call the guest}",
         "role": "host",
         "superior": "manager",
-        "within": "2d",
+        "at_once": "true",
+        "within": "2h",
         "workdays": "1",
         "month_end": "true",
+        "any_day": "true",
         "at": '"17:00"',
         "fields": "{topic: text, next_step: text, order: number}",
         "required": "[topic, next_step]",
         "shows": "[city]",
-        "counts_as": "call",
+        "done_by": "helper_arrived",
+        "counts_as": "[call, visit]",
         "appointment": "{time: visit_time}",
         "copy_to": "[manager]",
         "answer": "suggestion_answered",
@@ -380,6 +443,22 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "penalty_per": "5%",
         "task": "{kind: call, name: {en: Call the guest}, role: host}",
     },
+    "Appraisal": {
+        "id": "servers",
+        "name": "{zh: 服务员满意率, en: Satisfaction with servers}",
+        "about": "server",
+        "of": "[after_visit]",
+        "questions": "[service, overall]",
+        "period": "quarter",
+        "least": "10",
+        "bands": "[{above: 90%, name: {en: bonus}}, {name: {en: no bonus}, tell: [manager]}]",
+    },
+    "Band": {
+        "name": "{zh: 发奖金, en: bonus}",
+        "above": "90%",
+        "at_least": "70%",
+        "tell": "[manager]",
+    },
     "Duty": {
         "id": "greeting_cards",
         "on": "{festivals: [new_year, anniversary]}",
@@ -387,8 +466,18 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "each": "staff",
         "opens_at": '"08:30"',
         "unless_approved": "new_year",
+        "unless_rostered": "[night_host]",
         "task": "{kind: letter, name: {en: Write the cards}, role: host, workdays: 3}",
     },
+    "Shift": {
+        "role": "night_host",
+        "instead_of": "[host]",
+        "hours": '"22:00-06:00"',
+        "seasons": '[{from: 05-01, to: 09-30, hours: "23:00-06:00"}]',
+        "after_midnight": "{amount: 20, each_of: crew}",
+    },
+    "ShiftSeason": {"from": "05-01", "to": "09-30", "hours": '"23:00-06:00"'},
+    "AfterMidnight": {"amount": "20", "each_of": "crew"},
     "Daily": {"daily": "true"},
     "Weekly": {"weekly": "[mon, fri]"},
     "Monthly": {"monthly": "28"},
@@ -404,6 +493,7 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "annoyed": "{zh: [太频繁, 骚扰], en: [too often]}",
         "annoyed_by_calls": "{zh: [别老打电话], en: [stop calling]}",
         "suggestion": "{kind: visit, name: {en: Talk it over}, role: host, workdays: 10}",
+        "unclear": "{en: Read what it means}",
     },
     "Low": {"level": "2", "points": "60"},
     "Alert": {"words": "{zh: [出血], en: [bleeding]}", "ping": "[doctor, manager]"},
@@ -416,12 +506,18 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "sla": "72h",
         "clock": "calendar",
         "ladder": "[{at: 0%, role: host}, {at: 100%, role: manager}]",
+        "superior": "manager",
         "acknowledge_within": "30min",
         "off_days": "{weekend: send, holiday: send}",
         "resurvey": "{after: 1d, survey: visit}",
         "owners": "[{role: kitchen, where: topic == 'food'}]",
+        "report": "{kind: table, name: {en: Note it in the table of the day}, role: host}",
         "visit": "{kind: visit, name: {en: Look at it}, role: host, within: 3d}",
+        "stand_in": "{role: holiday_duty}",
+        "concentrated": "{tell: [kitchen, manager]}",
     },
+    "StandIn": {"role": "holiday_duty", "on": "[weekend, holiday]", "instead_of": "[host]"},
+    "Concentrated": {"count": "3", "within": "7d", "tell": "[kitchen, manager]"},
     "OwnerRule": {"role": "manager", "where": "grade == 'major' or topic == 'safety'"},
     "AskRule": {
         "where": "grade == 'major'",
@@ -435,7 +531,21 @@ EXAMPLES: Mapping[str, Mapping[str, str]] = {
         "off_days": "{weekend: send}",
         "by": "[{task: {kind: call, name: {en: Ask}, role: host, fields: {score: number}, required: [score]}}]",
     },
+    "Violation": {
+        "name": "{zh: 未上门, en: Nobody came}",
+        "on": "{alert: nobody_came}",
+        "about": "technician",
+        "sanctions": "[{en: A warning}, {en: 100 yuan}]",
+        "confirm": "[manager]",
+    },
+    "SuspectedOn": {
+        "alert": "nobody_came",
+        "topic": "manner",
+        "event": "visit_denied",
+        "breach": "till",
+    },
     "Cap": {"messages": "3", "days": "7"},
+    "Archive": {"keep": "3y", "deletion": "[archivist, manager]"},
 }
 """How each field may be written; a test reads every one of them as the model would."""
 
@@ -606,11 +716,14 @@ def _kinds() -> list[tuple[Any, str]]:
         (fields.PeriodField, "period"),
         (fields.PredicateField, "predicate"),
         (fields.WindowField, "window"),
+        (shifts.HoursField, "hours"),
         (fields.WindowsField, "list of windows"),
+        (shifts.HoursField, "hours"),
         (fields.TimeField, "time of day"),
         (fields.MonthDayField, "day of the year"),
         (fields.ShareField, "share"),
         (fields.WeekdayField, "weekday"),
+        (fields.SeveralField, "text or list of text"),
         (fields.Words, "language: text"),
     ]
 

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from flows.approval import Approval
-from flows.fields import OffsetField, Part, TimeField, Words
+from flows.fields import OffsetField, Part, SeveralField, TimeField, Words
 from messages.catalog import Purpose
 
 FieldKind = Literal["number", "text", "flag", "date"]
@@ -62,16 +62,32 @@ class TaskAction(Part):
     name: Words = Field(description="what is to be done, as staff read it")
     role: str = Field(description="who does it")
     superior: str | None = Field(None, description="who hears that it was not done; none: the next of the ladder")
-    within: OffsetField | None = Field(None, description="due so long after the flow's date; none: the same day")
+    at_once: bool = Field(
+        False,
+        description="it cannot wait: opens with its event; whoever has the shift is told at any hour (R143)",
+    )
+    within: OffsetField | None = Field(
+        None,
+        description="due so long after the flow's date; none: the same day; hours run from the event to the minute, "
+        "and the superior hears as soon as they are over",
+    )
     workdays: int | None = Field(None, ge=0, description="instead: due so many workdays after")
     month_end: bool = Field(False, description="a paper of the month's end: an off day moves it back, not on")
+    any_day: bool = Field(False, description="due on its day, off or not, and missed on the next morning")
     at: TimeField = Field(time(18), description="time of day when it is due")
     fields: Mapping[str, FieldKind] = Field(default_factory=dict, description="what is noted when it is done")
     required: tuple[str, ...] = Field((), description="fields without which it is not done")
     shows: tuple[str, ...] = Field(
         (), description="attributes of the customer that whoever does it must know: the address of a letter (R45)"
     )
-    counts_as: str | None = Field(None, description="kind of contact that is logged when it is done")
+    done_by: str | None = Field(
+        None, description="event of the same customer that tells it is done; staff may record it, too"
+    )
+    counts_as: SeveralField = Field(
+        (),
+        description="kind of contact that is logged when it is done; where several are listed, either does it, and "
+        "whoever records it says which",
+    )
     appointment: Appointment | None = Field(
         None, description="the customer may confirm or move it by a reply; for flows with a date and a message"
     )
@@ -81,3 +97,8 @@ class TaskAction(Part):
         description="template that tells the customer what was recorded, once it is done; it may name the task's "
         "fields (R155)",
     )
+
+    @property
+    def is_by_the_clock(self) -> bool:
+        """Does its time run in hours and minutes, and not in days?"""
+        return self.within is not None and self.within.is_time

@@ -16,7 +16,7 @@ from flows.offsets import resolve_local
 from flows.program import Program
 from flows.windows import is_open
 from messages.reading import Category, Intent, Question, Reading, Scale, read
-from messages.reading.moments import Moment, moment_in
+from messages.reading.moments import Moment, moment_in, shift_in
 
 Doubt = Literal["past", "off_day", "outside_hours"]
 """Why staff should look twice at a proposed time."""
@@ -85,6 +85,11 @@ def answer_to(
     moment = _moment(text, since.astimezone(zone))
     if moment is not None:
         return _proposal(moment, text, reading, planned, since, program, zone, calendar)
+    shift = shift_in(text)
+    if shift is not None:  # on the wall: a day later is the same hour of the next day
+        local = planned.astimezone(zone).replace(tzinfo=None) + shift
+        at = resolve_local(local.date(), local.time(), zone)
+        return Proposed(at, next(_doubts(at, since, program, zone, calendar), None))
     if _REFUSES.search(text) or _MOVES.search(text) or reading.kind == "busy":
         return Declined()
     if any(char.isdecimal() for char in text):  # nobody was asked to reply with a number

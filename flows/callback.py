@@ -11,7 +11,7 @@ from flows.calendar import Calendar
 from flows.decisions import NextRound, OpenTicket, PlannedPing
 from flows.offsets import DAY, add_to_instant, resolve_local
 from flows.program import Program
-from flows.promises import call_before, ping_time, sla_due
+from flows.promises import STAFF_HOURS, call_before, ping_time, sla_due
 from flows.windows import ANY_TIME, OwnTimes
 from messages.reading import Reading
 
@@ -19,6 +19,8 @@ TICKET = ("topic", "category", "urgent")
 """What rules may ask of every ticket; beside it stand the alerts it raised and the data of the event it is about."""
 ALERT = "alert:"
 """How the steps begin that no ladder plans: words that reach somebody at once, whatever becomes of the ticket."""
+STAND_IN, BACK = "stand-in", "back"
+"""The steps that hand a ticket to whoever is on duty while its owner is off, and back."""
 
 
 def promise(
@@ -55,25 +57,68 @@ def ladder(program: Program, since: datetime, due: datetime, zone: ZoneInfo) -> 
 
 def next_role(program: Program, role: str, owner: str) -> str | None:
     """Who gets a ping of the owner's ticket that `role` did not acknowledge; None: nobody is left above (R144)."""
-    replaced = _replaced_by(program, owner)
+    replaced, rule = _replaced_by(program, owner), program.callback.stand_in
     roles = list(dict.fromkeys(owner if rung.role in replaced else rung.role for rung in program.callback.ladder))
-    index = roles.index(role) + 1 if role in roles else 0
+    stood_in = away(program) if rule and role == rule.role else (role,)
+    index = max((roles.index(each) + 1 for each in stood_in if each in roles), default=0)
     return roles[index] if index < len(roles) else None
+
+
+# ----- who answers while the owner is off
+
+
+def away(program: Program) -> tuple[str, ...]:
+    """The roles that somebody stands in for on off days."""
+    rule = program.callback.stand_in
+    return (rule.instead_of or (program.callback.owner,)) if rule else ()
+
+
+def answers_for(program: Program, role: str, at: datetime, calendar: Calendar) -> str:
+    """Who gets what is meant for a role at an instant: the role itself, or on its off days who stands in for it."""
+    rule = program.callback.stand_in
+    if rule is None or role not in away(program):
+        return role
+    return rule.role if calendar.kind(at.astimezone(program.time_zone).date()) in rule.on else role
+
+
+def handovers(
+    program: Program, owner: str, since: datetime, due: datetime, calendar: Calendar
+) -> tuple[PlannedPing, ...]:
+    """A ticket of this owner goes to the stand-in as off days begin that its promise runs into, and back after them."""
+    rule = program.callback.stand_in
+    if rule is None or owner not in away(program):
+        return ()
+    zone = program.time_zone
+    first, last = since.astimezone(zone).date(), due.astimezone(zone).date()
+    pings, was_off = [], calendar.kind(first) in rule.on  # on an off day it is the stand-in's from the beginning
+    day = first + DAY
+    while day <= last or was_off:
+        is_off = calendar.kind(day) in rule.on
+        if is_off != was_off:
+            step, role = (STAND_IN, rule.role) if is_off else (BACK, owner)
+            at = resolve_local(day, STAFF_HOURS.start, zone)
+            pings.append(PlannedPing(f"{step} {day:%m-%d}", role, at))
+        day, was_off = day + DAY, is_off
+    return tuple(pings)
 
 
 # ----- whose it is
 
 
 def facts_of_ticket(
-    event: Mapping[str, Any], topic: str | None, category: str | None, urgent: bool, alerts: tuple[str, ...] = ()
+    known: Mapping[str, Any], topic: str | None, category: str | None, urgent: bool, alerts: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """What the rules of owners and of asking again may ask for; `event`: the data of the event that was asked about."""
-    return {**event, "topic": topic, "category": category, "urgent": urgent, **dict.fromkeys(alerts, True)}
+    """What the rules of owners and of asking again may ask for; `known`: what an audience may ask, of the customer and
+    of the event that was asked about.
+    """
+    return {**known, "topic": topic, "category": category, "urgent": urgent, **dict.fromkeys(alerts, True)}
 
 
-def for_its_owner(opened: OpenTicket, program: Program, event: Mapping[str, Any]) -> OpenTicket:
-    """The ticket in the hands of whoever owns one of its kind: by what it is about, or how grave it is (R119, R130)."""
-    facts = facts_of_ticket(event, opened.topic, opened.category, opened.urgent, opened.flags)
+def for_its_owner(opened: OpenTicket, program: Program, known: Mapping[str, Any]) -> OpenTicket:
+    """The ticket in the hands of whoever owns one of its kind: by what it is about, how grave it is, or whose complaint
+    it is (R119, R130, R162).
+    """
+    facts = facts_of_ticket(known, opened.topic, opened.category, opened.urgent, opened.flags)
     owner = next((rule.role for rule in program.callback.owners if holds(rule.where, facts)), opened.owner_role)
     return replace(opened, owner_role=owner, pings=pings_of_owner(program, owner, opened.pings))
 

@@ -27,7 +27,7 @@ from flows.errors import Fault
 from flows.fields import WEEKDAYS
 from flows.offsets import DAY, Offset, add
 from flows.program import Flow, Program, Rung
-from flows.promises import STAFF_HOURS
+from flows.promises import STAFF_HOURS, Period
 from flows.source import Path
 from flows.triggers import AfterEvent, AtLeast, OnFestival, OnMilestone, Sample, Trigger, Unanswered, Wave
 from flows.windows import seek_day
@@ -172,7 +172,9 @@ def _events_named(program: Program, triggers: Iterable[Trigger]) -> Iterator[str
     """Events that start or stop something, count as activity, or write something."""
     yield from (each.event for each in triggers if isinstance(each, AfterEvent | Wave))
     yield from (name for flow in program.flows for name in flow.stops_on)
+    yield from (task.done_by for task in program.tasks() if task.done_by)
     yield from (name for name, event in program.events.items() if event.sets)
+    yield from (violation.on.event for violation in program.violations.values() if violation.on.event)
     if program.activity:
         yield program.activity.event
 
@@ -226,7 +228,9 @@ def _lengths(draft: Draft, flow: Flow, path: Path) -> Iterator[Fault]:
         case AtLeast(per=per) as trigger:
             own = {"day": "", "week": "remind_on", "month": "remind_day"}.get(per, "remind_before")
             remedy = f"write {own}, or leave it out" if own else "leave it out"
-            for name in sorted({"remind_on", "remind_day", "remind_before"} & trigger.model_fields_set - {own}):
+            others = {"remind_on", "remind_day", "remind_before", "closes_on"} - {own}
+            others -= {"closes_on"} if per is Period.WEEK else set()
+            for name in sorted(others & trigger.model_fields_set):
                 yield draft.fault((*path, "on", name), f"a {per} does not look at it", remedy)
             if trigger.remind_at and not STAFF_HOURS.holds(trigger.remind_at):
                 said = f"staff are told from {STAFF_HOURS} only, so they hear of it the next morning"

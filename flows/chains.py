@@ -135,7 +135,7 @@ def taken_up(
         last = Step(event.id, slot.nominal_on, slot.intended_on, matter_id=event.matter_id)
         on_time = released(slot, program, flow, now, calendar, zone)
         if on_time is not None and (ends_on is None or slot.nominal_on <= ends_on):
-            planned = _planned(flow, last, on_time, f"{offset_after(flow, event)} after {event.type}")
+            planned = _planned(flow, last, on_time, f"{offset_after(flow, event, zone)} after {event.type}")
     planned = planned or next_step(
         program,
         flow,

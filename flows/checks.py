@@ -4,23 +4,25 @@ Each check yields faults; `flows/load.py` tells them all at once. What is legal 
 `flows/cautions.py`. Nothing here reads a file.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from flows.actions import Appointment, Occasion, TaskAction
+from flows.appraisals import Band
 from flows.audience import FLAGS, MEASURES, Day, Predicate, fields_of, values_of
 from flows.calendar import Calendar, Festival
-from flows.callback import TICKET
+from flows.callback import TICKET, away
 from flows.errors import Fault
-from flows.offsets import DAY
-from flows.program import ContactKind, Flow, Program, Quota, Raised
+from flows.offsets import DAY, until
+from flows.program import ContactKind, Flow, Program, Quota, Raised, StandIn
 from flows.promises import Period
 from flows.recurrence import Season
 from flows.resurvey import FLOW as RESURVEY
 from flows.resurvey import SCORE
+from flows.shifts import ShiftSeason
 from flows.source import Path, Source
 from flows.triggers import (
     AfterEvent,
@@ -39,7 +41,7 @@ from flows.triggers import (
     Wave,
 )
 from messages.catalog import VARIABLES, Catalog, Purpose, TemplateError, check_wording
-from messages.reading import Scale
+from messages.reading import ABOUT_STAFF, Scale
 from messages.render import parse
 
 KnowsTemplate = Callable[[str, str], bool]
@@ -96,9 +98,13 @@ def check_program(draft: Draft, knows: KnowsTemplate | None = None) -> Iterator[
         _happenings,
         _quotas,
         _duties,
+        _shifts,
         _answers,
         _wording,
         _assignment,
+        _archive,
+        _violations,
+        _appraisals,
     ):
         yield from check(draft)
     if knows:
@@ -156,6 +162,7 @@ def _names(draft: Draft) -> Iterator[Fault]:
     program = draft.program
     yield from _twice(draft, "flows", [flow.id for flow in program.flows])
     yield from _twice(draft, "quotas", [quota.id for quota in program.quotas])
+    yield from _twice(draft, "appraisals", [appraisal.id for appraisal in program.appraisals])
     yield from _twice(draft, "duties", [duty.id for duty in program.duties])
     taken = {RESURVEY, *(flow.id for flow in program.flows)}
     for index, duty in enumerate(program.duties):
@@ -301,6 +308,26 @@ def _duties(draft: Draft) -> Iterator[Fault]:
                 pass
 
 
+def _shifts(draft: Draft) -> Iterator[Fault]:
+    """Each takes tasks of others that are at once, at hours that one season says."""
+    program = draft.program
+    at_once = [task for task in program.tasks() if task.at_once]
+    texts = {name for task in at_once for name, kind in task.fields.items() if kind == "text"}
+    for name, shift in program.shifts.items():
+        path: Path = ("shifts", name)
+        known = dict.fromkeys(task.role for task in at_once)
+        yield from draft.unknown((*path, "instead_of"), "role of a task that is `at_once`", shift.instead_of, known)
+        if shift.role in shift.instead_of:
+            remedy = "name a role of its own, such as night_leader"
+            yield draft.fault((*path, "role"), f"{shift.role!r} stands in for itself", remedy)
+        yield from _apart(draft, path, shift.seasons)
+        if shift.after_midnight:
+            place = (*path, "after_midnight")
+            yield from draft.unknown((*place, "each_of"), "text field", [shift.after_midnight.each_of], sorted(texts))
+            if not any(hours.end <= hours.start for hours in (shift.hours, *(each.hours for each in shift.seasons))):
+                yield draft.fault(place, "the shift ends before midnight", "leave it out")
+
+
 def _quotas(draft: Draft) -> Iterator[Fault]:
     program = draft.program
     for index, quota in enumerate(program.quotas):
@@ -342,9 +369,16 @@ def _tickets(draft: Draft) -> Iterator[Fault]:
     """Whose tickets are, and which calls and visits they call for."""
     rule, alerts = draft.program.callback, draft.program.replies.alerts
     for index, owner in enumerate(rule.owners):
-        yield from _about_ticket(draft, ("callback", "owners", index, "where"), owner.where, alerts)
+        yield from _about_ticket(draft, ("callback", "owners", index, "where"), owner.where, (*alerts, ABOUT_STAFF))
+    if rule.report:
+        yield from _task(draft, ("callback", "report"), rule.report)
     if rule.visit:
         yield from _task(draft, ("callback", "visit"), rule.visit)
+    if rule.stand_in:
+        yield from _stand_in(draft, rule.stand_in)
+    if rule.concentrated and not _topics(draft.program):
+        said = "no ticket ever has a topic"
+        yield draft.fault(("callback", "concentrated"), said, "name words of topics in `replies.topics`")
     for index, asked in enumerate(rule.resurvey.by):
         path: Path = ("callback", "resurvey", "by", index)
         yield from _about_ticket(draft, (*path, "where"), asked.where, ())
@@ -355,14 +389,102 @@ def _tickets(draft: Draft) -> Iterator[Fault]:
             yield draft.fault((*path, "task"), said, remedy)
 
 
+def _stand_in(draft: Draft, rule: StandIn) -> Iterator[Fault]:
+    """Whoever stands in does so for others, who are pinged about tickets."""
+    callback, alerts = draft.program.callback, draft.program.replies.alerts.values()
+    pinged = [callback.owner, *(each.role for each in callback.owners), *(rung.role for rung in callback.ladder)]
+    pinged += [role for alert in alerts for role in alert.ping]
+    path: Path = ("callback", "stand_in", "instead_of")
+    yield from draft.unknown(path, "role that is pinged about tickets", rule.instead_of, dict.fromkeys(pinged))
+    if rule.role in away(draft.program):
+        said = f"{rule.role!r} stands in for itself"
+        yield draft.fault(("callback", "stand_in", "role"), said, "name a role of its own, such as holiday_duty")
+
+
 def _about_ticket(draft: Draft, path: Path, where: Predicate, alerts: Iterable[str]) -> Iterator[Fault]:
     """What a rule asks of a ticket: there are such fields, and such topics."""
     program = draft.program
     told = {name for event in program.events.values() for name in event.fields}
-    yield from draft.unknown(path, "field", sorted(fields_of(where)), sorted({*told, *alerts, *TICKET}))
-    asked = [each.topic for survey in program.surveys.values() for each in survey.questions if each.topic]
-    topics = sorted({*program.replies.topics, *asked})
-    yield from draft.unknown(path, "topic", sorted(map(str, values_of(where, "topic"))), topics)
+    yield from draft.asks(path, where, {*told, *alerts, *TICKET, *program.attributes, *FLAGS, *MEASURES})
+    yield from draft.unknown(path, "topic", sorted(map(str, values_of(where, "topic"))), _topics(program))
+
+
+def _topics(program: Program) -> list[str]:
+    """What a complaint can be about."""
+    asked = (each.topic for survey in program.surveys.values() for each in survey.questions if each.topic)
+    return sorted({*program.replies.topics, *asked})
+
+
+def _violations(draft: Draft) -> Iterator[Fault]:
+    """What opens a case exists, whom it concerns is told, and somebody hears of it who may decide."""
+    program = draft.program
+    tasks = [*(flow.id for flow in program.flows if flow.task), *(duty.id for duty in program.duties)]
+    tasks += sorted({task.kind for task in program.tasks()} - set(tasks))
+    texts = _texts(program)
+    for name, violation in program.violations.items():
+        path: Path = ("violations", name)
+        on = violation.on
+        for field, given, known in (
+            ("alert", on.alert, program.replies.alerts),
+            ("topic", on.topic, _topics(program)),
+            ("event", on.event, program.events),
+            ("breach", on.breach, tasks),
+        ):
+            kind = "task" if field == "breach" else field
+            yield from draft.unknown((*path, "on", field), kind, [given] if given else [], known)
+        about = [violation.about] if violation.about else []
+        yield from draft.unknown((*path, "about"), "text attribute or text field of an event", about, texts)
+        if on.told_by_customer and not about:
+            yield draft.fault((*path, "about"), "nothing says whom it concerns", f"name the field: {one_of(texts)}")
+        if about and not on.told_by_customer:
+            yield draft.fault((*path, "about"), "a breach concerns whoever was to do the task", "leave it out")
+        yield from draft.unknown((*path, "confirm"), "role", violation.confirm, program.roles())
+
+
+def _texts(program: Program) -> list[str]:
+    """Where a program can name somebody of the staff: text attributes of customers, and text fields of events."""
+    fields = [program.attributes, *(event.fields for event in program.events.values())]
+    return sorted({name for each in fields for name, kind in each.items() if kind == "text"})
+
+
+def _appraisals(draft: Draft) -> Iterator[Fault]:
+    """Whom an appraisal concerns is told, what it counts is asked, and its bands leave nobody out."""
+    program = draft.program
+    for index, appraisal in enumerate(program.appraisals):
+        path: Path = ("appraisals", index)
+        about = [appraisal.about]
+        yield from draft.unknown((*path, "about"), "text attribute or text field of an event", about, _texts(program))
+        yield from draft.unknown((*path, "of"), "flow", appraisal.of, [flow.id for flow in program.flows])
+        scored = dict.fromkeys(_scored(program, appraisal.of))
+        yield from draft.unknown((*path, "questions"), "question with a scale", appraisal.questions, scored)
+        for number, band in enumerate(appraisal.bands):
+            place = (*path, "bands", number)
+            yield from draft.unknown((*place, "tell"), "role", band.tell, program.roles())
+            yield from _band(draft, place, band, appraisal.bands[:number], is_last=band is appraisal.bands[-1])
+
+
+def _scored(program: Program, flows: Sequence[str]) -> Iterator[str]:
+    """The questions with a scale that these flows ask; none named: all flows."""
+    sent = (flow.message for flow in program.flows if flow.message and (flow.id in flows or not flows))
+    for survey in (program.surveys.get(message.survey) for message in sent if message.survey):
+        yield from (
+            question.id for question in (survey.questions if survey else ()) if question.scale is not Scale.TEXT
+        )
+
+
+def _band(draft: Draft, path: Path, band: Band, before: Sequence[Band], *, is_last: bool) -> Iterator[Fault]:
+    """A band that takes nobody, or leaves somebody without one."""
+    limit = band.limit
+    if band.above is not None and band.at_least is not None:
+        yield draft.fault((*path, "at_least"), "it has two limits", "leave one out")
+    elif limit is None and not is_last:
+        yield draft.fault(path, "it takes everybody that is left", "give it a limit, or put it last")
+    elif limit is not None and is_last:
+        yield draft.fault(path, "whoever is lower has no band", "add a last band without a limit")
+    elif band.above == 1:
+        yield draft.fault((*path, "above"), "nobody has more than 100%", "write at_least: 100%")
+    elif limit is not None and any(other.limit is not None and other.limit <= limit for other in before):
+        yield draft.fault(path, "the bands before it take everybody in it", "put the best band first")
 
 
 def _wording(draft: Draft) -> Iterator[Fault]:
@@ -389,6 +511,49 @@ def _assignment(draft: Draft) -> Iterator[Fault]:
         texts = [name for name, kind in attributes.items() if kind == "text"]
         named = [rule.extension] if rule.extension else []
         yield from draft.unknown((*path, "extension"), "text attribute", named, texts)
+
+
+def _archive(draft: Draft) -> Iterator[Fault]:
+    """Forms outlive their surveys, several people approve a deletion, and who is kept apart hears no answers."""
+    program, archive = draft.program, draft.program.archive
+    if archive:
+        for name, survey in program.surveys.items():
+            if until(_BEGUN, archive.keep, ZoneInfo("UTC")) < until(_BEGUN, survey.closes_after, ZoneInfo("UTC")):
+                said = f"{archive.keep} is over before the survey {name!r} closes ({survey.closes_after})"
+                yield draft.fault(("archive", "keep"), said, "keep forms longer")
+        for index, role in enumerate(archive.deletion):
+            if role in archive.deletion[:index]:
+                remedy = "name each role once: they are different people"
+                yield draft.fault(("archive", "deletion", index), f"{role!r} stands twice", remedy)
+    for index, role in enumerate(program.independent_of):
+        for place in _hears_answers(program, role):
+            said = f"{role!r} is kept apart from the surveys, and hears of answers as {place}"
+            remedy = "give that to another role, or leave this one out"
+            yield draft.fault(("independent_of", index), said, remedy)
+
+
+_BEGUN = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def _hears_answers(program: Program, role: str) -> Iterator[str]:
+    """Where a program tells a role who was asked, or what somebody answered."""
+    rule = program.callback
+    named = [rule.owner, *(rung.role for rung in rule.ladder), *(owner.role for owner in rule.owners)]
+    if role in (*named, *([rule.stand_in.role] if rule.stand_in else [])):
+        yield "one who is told of tickets (callback)"
+    if any(role in alert.ping for alert in program.replies.alerts.values()):
+        yield "one who is told of alerts (replies.alerts)"
+    if any(role in (approval.author, approval.approver) for _, approval in program.approvals):
+        yield "author or approver (approval)"
+    if program.archive and role in program.archive.deletion:
+        yield "one who approves deletions (archive.deletion)"
+    if any(role in violation.confirm for violation in program.violations.values()):
+        yield "one who decides about violations (violations)"
+    silent = [flow.task for flow in program.flows if isinstance(flow.on, Unanswered)]
+    asked = [rule.visit, rule.report, program.replies.suggestion, *(each.task for each in rule.resurvey.by)]
+    for task in (*silent, *asked, *(quota.task for quota in program.quotas)):
+        if task and role in (task.role, task.superior):
+            yield f"doer or superior of a task ({task.kind})"
 
 
 def wording_faults(program: Program, catalog: Catalog) -> Iterator[Fault]:
@@ -451,6 +616,9 @@ def _trigger(draft: Draft, flow: Flow, path: Path) -> Iterator[Fault]:
             yield draft.fault((*path, "silence"), "nothing counts as activity", "name an event in `activity`")
         case AtLeast(of=kinds, per=per, remind_at=remind_at, due_at=due_at):
             yield from draft.unknown((*path, "of"), "contact", kinds, program.contacts)
+            if flow.on.closes_on and due_at is None:
+                said = "nothing says until when contacts count on that day"
+                yield draft.fault((*path, "closes_on"), said, 'give it `due_at`, such as "17:00"')
             if per is Period.DAY and remind_at and due_at and remind_at >= due_at:
                 said = f"told at {remind_at:%H:%M} of what is due at {due_at:%H:%M}"
                 yield draft.fault((*path, "remind_at"), said, "remind earlier")
@@ -483,14 +651,19 @@ def _again(draft: Draft, trigger: Again, path: Path) -> Iterator[Fault]:
     yield from draft.unknown((*path, "contacts"), "contact", trigger.contacts, draft.program.contacts)
     if trigger.until:
         yield from draft.unknown((*path, "until"), "date", [trigger.until], dates_of(draft.program))
-    days: dict[date, SeasonRule] = {}
-    for index, rule in enumerate(trigger.seasons):
+    yield from _apart(draft, path, trigger.seasons)
+
+
+def _apart(draft: Draft, path: Path, seasons: Iterable[SeasonRule | ShiftSeason]) -> Iterator[Fault]:
+    """No day of the year lies in two seasons."""
+    days: set[date] = set()
+    for index, rule in enumerate(seasons):
         season = Season(rule.from_, rule.to)
-        own = [day for day in _LEAP_YEAR if season.holds(day)]
-        if twice := next((day for day in own if day in days), None):
-            said = f"{twice:%m-%d} is in another season, too"
+        own = {day for day in _LEAP_YEAR if season.holds(day)}
+        if twice := own & days:
+            said = f"{min(twice):%m-%d} is in another season, too"
             yield draft.fault((*path, "seasons", index), said, "let each begin after the other ends")
-        days.update(dict.fromkeys(own, rule))
+        days |= own
 
 
 _LEAP_YEAR = tuple(date(2024, 1, 1) + n * DAY for n in range(366))
@@ -508,10 +681,10 @@ def _timing(draft: Draft, flow: Flow, path: Path) -> Iterator[Fault]:
     trigger = flow.on
     if flow.after_field:
         event = draft.program.events.get(trigger.event) if isinstance(trigger, AfterEvent) else None
-        numbers = [name for name, kind in event.fields.items() if kind == "number"] if event else []
-        if flow.after_field not in numbers:
-            said = f"{flow.after_field!r} is no number field of the event"
-            yield draft.fault((*path, "after_field"), said, one_of(numbers))
+        known = [name for name, kind in event.fields.items() if kind in ("number", "date")] if event else []
+        if flow.after_field not in known:
+            said = f"{flow.after_field!r} is no number or date field of the event"
+            yield draft.fault((*path, "after_field"), said, one_of(known))
     if flow.after.is_time and not isinstance(trigger, AfterEvent):
         yield draft.fault(
             (*path, "after"), f"{flow.after} is a time; this trigger counts days", "write days, such as 1d"
@@ -584,18 +757,53 @@ def _task(draft: Draft, path: Path, task: TaskAction) -> Iterator[Fault]:
         yield draft.fault((*path, "workdays"), "within and workdays at once", "keep one of them")
     yield from draft.unknown((*path, "shows"), "attribute", task.shows, draft.program.attributes)
     contacts = draft.program.contacts
-    contact = contacts.get(task.counts_as or "")
-    noted = {**(contact.fields if contact else {}), **task.fields}
+    kinds = {kind: contacts[kind] for kind in task.counts_as if kind in contacts}
+    noted = {*task.fields, *(name for contact in kinds.values() for name in contact.fields)}
     yield from draft.unknown((*path, "required"), "field", task.required, noted)
-    if task.counts_as:
-        yield from draft.unknown((*path, "counts_as"), "contact", [task.counts_as], contacts)
-    for name in contact.required if contact else ():
-        if name not in task.required:
-            said = f"a {task.counts_as} without {name!r} does not count"
-            yield draft.fault((*path, "required"), said, f"add {name} to what is required")
+    yield from draft.unknown((*path, "counts_as"), "contact", task.counts_as, contacts)
+    for kind, contact in kinds.items():
+        for name in contact.required:
+            if name not in task.required:
+                said = f"a {kind} without {name!r} does not count"
+                yield draft.fault((*path, "required"), said, f"add {name} to what is required")
     yield from draft.unknown((*path, "copy_to"), "role", task.copy_to, draft.program.roles())
     if task.appointment:
         yield from _appointment(draft, path, task.appointment)
+    yield from _hours(draft, path, task)
+
+
+def _hours(draft: Draft, path: Path, task: TaskAction) -> Iterator[Fault]:
+    """What runs by the clock is called for by an event, and what an event does is no contact."""
+    flow = draft.program.flows[int(path[1])] if path[0] == "flows" else None
+    event = flow.on.event if flow and isinstance(flow.on, AfterEvent) and flow.on.every is None else None
+    used = [name for name, is_so in (("at_once", task.at_once), ("within", task.is_by_the_clock)) if is_so]
+    for name in [*used, *(["done_by"] if task.done_by else [])]:
+        if event is None or (flow and flow.message):
+            remedy = "leave it out, or call for it by a flow of its own: on: {event: ...}, and no message"
+            yield draft.fault((*path, name), "only an event says since when it waits", remedy)
+    if task.is_by_the_clock:
+        for name in sorted({"at", "month_end", "any_day"} & task.model_fields_set):
+            yield draft.fault((*path, name), f"it is due {task.within} after its event", "leave it out")
+        if task.within and task.within.amount < 1:
+            yield draft.fault((*path, "within"), f"{task.within} is no time to do it in", "write 2h, or 30min")
+    if flow and task.at_once and (flow.same_day or "after" in flow.model_fields_set):
+        said = "it opens with its event, and not later"
+        yield draft.fault((*path, "at_once"), said, "leave out `after` and `same_day`")
+    if task.done_by:
+        yield from _done_by(draft, (*path, "done_by"), task, task.done_by, event)
+
+
+def _done_by(draft: Draft, path: Path, task: TaskAction, done_by: str, event: str | None) -> Iterator[Fault]:
+    """There is such an event, which comes later and brings what is noted."""
+    program = draft.program
+    yield from draft.unknown(path, "event", [done_by], program.events)
+    if done_by == event:
+        yield draft.fault(path, "that calls for it, and cannot also be its doing", "name the event that comes after it")
+    if any(raised.event == done_by for contact in program.contacts.values() for raised in contact.raises):
+        yield draft.fault(path, "a contact raises this event", "name the contact in `counts_as`")
+    if task.counts_as or task.required:
+        said = "an event is no contact, and brings what it brings"
+        yield draft.fault(path, said, "leave out `counts_as` and `required`, or this")
 
 
 def _appointment(draft: Draft, path: Path, appointment: Appointment) -> Iterator[Fault]:

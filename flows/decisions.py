@@ -97,11 +97,11 @@ class CancelFollowUps:
 
 @dataclass(frozen=True)
 class Missed:
-    """Something that will not be sent, listed with its reason (R18)."""
+    """What would have been planned, had its event been told in time: listed with its reason, and missing in the rates
+    of its own period (R18, R63).
+    """
 
-    flow: str
-    because: str
-    occasion: str = ""
+    planned: PlanFollowUp
 
 
 @dataclass(frozen=True)
@@ -244,6 +244,14 @@ class PingNow:
 
 
 @dataclass(frozen=True)
+class PingSuperior:
+    """Tell whoever stands above the owner of the ticket at once: it is about somebody of the staff (R134)."""
+
+    step: str
+    because: str
+
+
+@dataclass(frozen=True)
 class NextRound:
     """The second answer is low: the ticket opens again with a new clock (R147)."""
 
@@ -297,6 +305,7 @@ Decision = (
     | OpenTicket
     | AddToTicket
     | PingNow
+    | PingSuperior
     | NextRound
     | CloseTicket
     | HoldForPerson

@@ -35,6 +35,11 @@ class Duty(Part):
     unless_approved: str | None = Field(
         None, description="id of a flow: asked of nobody where a person has approved what that flow sends (R48)"
     )
+    unless_rostered: tuple[str, ...] = Field(
+        (),
+        description="of a `monthly` duty: roles; asked of nobody where somebody of each is named for every day of the "
+        "next month (R163)",
+    )
     task: TaskAction
 
     @model_validator(mode="after")
@@ -43,6 +48,8 @@ class Duty(Part):
             raise ValueError("`before` goes with `festivals`, and says how long before them it opens")
         if self.before is not None and (self.before.is_time or self.before.amount < 1):
             raise ValueError(f"before: {self.before} is no number of days; write 5wd or 14d")
+        if self.unless_rostered and (self.each == "staff" or not isinstance(self.on, Monthly)):
+            raise ValueError("a roster is of a month: `unless_rostered` goes with `monthly`, and not with `each`")
         if self.task.counts_as:
             raise ValueError("a duty is about no customer: it counts as no contact")
         if unknown := [name for name in self.task.required if name not in self.task.fields]:

@@ -10,7 +10,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PlainValidator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainValidator
 
 from flows.audience import Predicate, parse_predicate
 from flows.errors import PredicateError
@@ -23,7 +23,7 @@ Words = Mapping[str, str]
 """One text in several languages: language code -> text."""
 
 
-def _read_as(read: Callable[[str], Any], example: str) -> PlainValidator:
+def read_as(read: Callable[[str], Any], example: str) -> PlainValidator:
     """A field that YAML writes as one text; already read values pass through."""
 
     def validate(value: object) -> object:
@@ -96,18 +96,24 @@ def _share(text: str) -> Fraction:
     return share
 
 
+def _several(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-StepOffsetField = Annotated[Offset, _read_as(parse_offset, "7d")]
-OffsetField = Annotated[Offset, _read_as(_length, "7d")]
-IntervalField = Annotated[Offset, _read_as(_interval, "1mo")]
-PeriodField = Annotated[Offset, _read_as(_period, "1hy")]
-PredicateField = Annotated[Predicate, _read_as(parse_predicate, "class == 'vip'")]
-WindowField = Annotated[TimeWindow, _read_as(lambda text: parse_windows([text])[0], "09:00-20:00")]
+StepOffsetField = Annotated[Offset, read_as(parse_offset, "7d")]
+OffsetField = Annotated[Offset, read_as(_length, "7d")]
+IntervalField = Annotated[Offset, read_as(_interval, "1mo")]
+PeriodField = Annotated[Offset, read_as(_period, "1hy")]
+PredicateField = Annotated[Predicate, read_as(parse_predicate, "class == 'vip'")]
+WindowField = Annotated[TimeWindow, read_as(lambda text: parse_windows([text])[0], "09:00-20:00")]
 WindowsField = Annotated[tuple[TimeWindow, ...], PlainValidator(_windows, json_schema_input_type=list[str])]
-TimeField = Annotated[time, _read_as(time.fromisoformat, "10:00")]
-MonthDayField = Annotated[tuple[int, int], _read_as(_month_day, "04-01")]
-ShareField = Annotated[Fraction, _read_as(_share, "30%")]
+TimeField = Annotated[time, read_as(time.fromisoformat, "10:00")]
+MonthDayField = Annotated[tuple[int, int], read_as(_month_day, "04-01")]
+ShareField = Annotated[Fraction, read_as(_share, "30%")]
+SeveralField = Annotated[tuple[str, ...], BeforeValidator(_several, json_schema_input_type=str | list[str])]
+"""Words, of which one may stand alone: `call`, or `[call, visit]`."""
 WeekdayField = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 

@@ -4,7 +4,7 @@ What the calendar calls for is planned as sets: read `flows/selections.py`.
 """
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flows.audience import holds
@@ -50,7 +50,7 @@ def plan_event(program: Program, event: Event, customer: Customer, now: datetime
 
 def slot_after(program: Program, flow: Flow, event: Event, zone: ZoneInfo, calendar: Calendar) -> Slot:
     """When a flow that counts from an event intends to send."""
-    occurred_at, after = event.occurred_at, offset_after(flow, event)
+    occurred_at, after = event.occurred_at, offset_after(flow, event, zone)
     permits = program.permits(flow)
     event_on = occurred_at.astimezone(zone).date()
     limit = add(event_on, flow.deadline) if flow.deadline and not flow.deadline.is_time else None
@@ -59,11 +59,11 @@ def slot_after(program: Program, flow: Flow, event: Event, zone: ZoneInfo, calen
     if flow.same_day:
         slot = place_same_day(occurred_at, permits=permits, calendar=calendar, zone=zone)
         if is_for_staff(flow) and LATE in slot.reasons:
-            slot = _in_staff_hours(slot, occurred_at, program, zone)
-    elif after.is_time and is_for_staff(flow):
+            slot = _when_staff_hear(slot, occurred_at, program, flow, zone)
+    elif is_for_staff(flow) and (after.is_time or is_at_once(flow)):
         at = add_to_instant(occurred_at, after, zone)
         slot = place_instant(at, deadline=None, permits=permits, calendar=calendar, zone=zone)
-        slot = _in_staff_hours(slot, at, program, zone)
+        slot = _when_staff_hear(slot, at, program, flow, zone)
     elif after.is_time:
         deadline = add_to_instant(occurred_at, flow.deadline, zone) if flow.deadline else None
         slot = place_instant(
@@ -91,20 +91,34 @@ def is_for_staff(flow: Flow) -> bool:
     return flow.task is not None and flow.message is None
 
 
-def _in_staff_hours(slot: Slot, at: datetime, program: Program, zone: ZoneInfo) -> Slot:
-    """The slot at this very instant, or when staff may next be told (rule 6)."""
-    due_at = ping_time(at, program.time_zone)
+def is_at_once(flow: Flow) -> bool:
+    """Whether a step calls for something that cannot wait: it opens at any hour, and no windows of anybody move it."""
+    return flow.task is not None and flow.task.at_once
+
+
+def _when_staff_hear(slot: Slot, at: datetime, program: Program, flow: Flow, zone: ZoneInfo) -> Slot:
+    """The slot at this very instant, or when staff may next be told of what can wait so long (rule 6)."""
+    due_at = at.astimezone(UTC) if is_at_once(flow) else ping_time(at, program.time_zone)
     local = due_at.astimezone(zone)
     reasons = () if due_at == at else ("outside staff hours",)
     return replace(slot, intended_on=local.date(), local_time=local.time(), due_at=due_at, reasons=reasons)
 
 
-def offset_after(flow: Flow, event: Event) -> Offset:
-    """How long after the event; `after_field` names a number of days that the event itself says."""
-    days = event.data.get(flow.after_field) if flow.after_field else None
+def offset_after(flow: Flow, event: Event, zone: ZoneInfo) -> Offset:
+    """How long after the event; `after_field` names a number of days, or the day, that the event itself says."""
+    told = event.data.get(flow.after_field) if flow.after_field else None
+    days = _days_until(told, event.occurred_at.astimezone(zone).date()) if isinstance(told, str | date) else told
     if isinstance(days, bool) or not isinstance(days, int | float) or not 0 <= days <= MOST_DAYS:
         return flow.after
     return parse_offset(f"{int(days)}d")
+
+
+def _days_until(told: str | date, event_on: date) -> int | None:
+    """How many days after its event a day is that the event says; None: it is no day."""
+    try:
+        return (date.fromisoformat(str(told)[:10]) - event_on).days
+    except ValueError:
+        return None
 
 
 def with_expiry(slot: Slot, valid_for: Offset, zone: ZoneInfo) -> Slot:
@@ -122,7 +136,7 @@ def released(
     What is only for staff opens as soon as they may be told; a step of days is not late on its own day.
     """
     if is_for_staff(flow) and now > slot.due_at:
-        opens = _in_staff_hours(slot, now, program, zone)
+        opens = _when_staff_hear(slot, now, program, flow, zone)
         if slot.expires_at is not None and opens.due_at >= slot.expires_at:
             return None
         on_its_day = not flow.after.is_time and now.astimezone(zone).date() == slot.intended_on
@@ -137,20 +151,23 @@ def released(
 def _after_event(
     program: Program, flow: Flow, event: Event, event_on: date, customer: Customer, now: datetime, calendar: Calendar
 ) -> Decision:
-    because = f"{event.type} on {event_on}, {offset_after(flow, event)} after"
+    because = f"{event.type} on {event_on}, {offset_after(flow, event, customer.zone)} after"
+    if is_at_once(flow):
+        because = f"{event.type} came"
     slot = slot_after(program, flow, event, customer.zone, calendar)
-    on_time = released(slot, program, flow, now, calendar, customer.zone)
-    if on_time is None:
-        return Missed(flow.id, f"{because}: its time had passed when the event arrived", f"event:{event.id}")
-    return PlanFollowUp(
+    planned = PlanFollowUp(
         flow=flow.id,
         occasion=f"event:{event.id}",
-        slot=on_time,
+        slot=slot,
         purpose=flow.purpose,
-        because="; ".join((because, *on_time.reasons)),
+        because=because,
         person_id=0,
         matter_id=event.matter_id,
     )
+    on_time = released(slot, program, flow, now, calendar, customer.zone)
+    if on_time is None:
+        return Missed(replace(planned, because=f"{because}: its time had passed when the event arrived"))
+    return replace(planned, slot=on_time, because="; ".join((because, *on_time.reasons)))
 
 
 def plan_reminders(

@@ -13,7 +13,9 @@ from zoneinfo import ZoneInfo
 from pydantic import Field
 
 from flows.actions import FieldKind, MessageAction, Occasion, TaskAction
+from flows.appraisals import Appraisal
 from flows.approval import Approval
+from flows.archive import Archive
 from flows.assignment import Assignment
 from flows.audience import EVERYBODY
 from flows.calendar import Calendar
@@ -35,7 +37,9 @@ from flows.fields import (
 )
 from flows.offsets import Offset, parse_offset
 from flows.promises import Period
+from flows.shifts import Shift
 from flows.triggers import OnFestival, Trigger
+from flows.violations import KindField, Violation
 from flows.windows import OffDay, Permits, Windows, parse_windows
 from messages.catalog import Purpose
 from messages.reading import Scale
@@ -103,6 +107,9 @@ class ContactKind(Part):
     required: tuple[str, ...] = Field((), description="fields without which it is kept, but does not count")
     counts: PredicateField = Field(EVERYBODY, description="predicate over its fields: whether it counts at all")
     raises: tuple[Raised, ...] = Field((), description="events that it tells beside itself, whether it counts or not")
+    reaches: bool = Field(
+        True, description="whether somebody spoke with the customer; false: paperwork, which no follow-up rate counts"
+    )
 
 
 class MatterKind(Part):
@@ -192,7 +199,9 @@ class Flow(Part):
         parse_offset("0d"), description="offset from the trigger's date: 7d, 1mo, 2h, 3wd (workdays)"
     )
     before: StepOffsetField | None = Field(None, description="instead: so long before a date or a milestone: 3d, 3wd")
-    after_field: str | None = Field(None, description="field of the event with a number of days, instead of `after`")
+    after_field: str | None = Field(
+        None, description="field of the event with a number of days, or with the day itself, instead of `after`"
+    )
     same_day: bool = Field(False, description="send on the event day itself, two hours later, within hard hours (R31)")
     deadline: OffsetField | None = Field(None, description="within N of the event: a hard limit (R24)")
     valid_for: OffsetField = Field(
@@ -263,6 +272,11 @@ class Replies(Part):
         default_factory=dict, description="the same, of words about our calls: no opt-out unless more is said (R84)"
     )
     suggestion: TaskAction | None = Field(None, description="what a suggestion calls for")
+    unclear: Words = Field(
+        {"zh": "判读不清楚的回复", "en": "Say what an unclear reply meant"},
+        description="what staff read on the task to say what a reply meant that was unclear twice (R116); "
+        "whoever owns tickets does it",
+    )
 
 
 class Wording(Part):
@@ -312,12 +326,36 @@ class Resurvey(Part):
 
 
 class OwnerRule(Part):
-    """Who owns tickets of some kind: by what they are about, or by how grave they are (R119, R130)."""
+    """Who owns tickets of some kind: by what they are about, how grave they are, or whose (R119, R130, R162)."""
 
     role: str
     where: PredicateField = Field(
-        description="predicate over topic, category, urgent, the names of alerts, and the data of the event asked about"
+        description="predicate over topic, category, urgent, about_staff, the names of alerts, the data of the event "
+        "asked about, and the class and attributes of the customer"
     )
+
+
+class StandIn(Part):
+    """Who answers while a role is off: a holiday duty (rule 6)."""
+
+    role: str = Field(
+        min_length=1,
+        description="has their tickets on these days: who of it is named for the day (`huifang staff duty`), else all",
+    )
+    on: tuple[Literal["weekend", "holiday"], ...] = Field(
+        ("holiday",), min_length=1, description="days of these kinds; every day of the off table is a holiday"
+    )
+    instead_of: tuple[str, ...] = Field((), description="roles that are off then; none: the owner of tickets")
+
+
+class Concentrated(Part):
+    """Tickets about one topic that come close together, told as one item (R135)."""
+
+    count: int = Field(3, ge=2, description="so many of one topic")
+    within: IntervalField = Field(
+        parse_offset("7d"), description="opened within so long; a topic that was told is not told again for as long"
+    )
+    tell: tuple[str, ...] = Field(min_length=1, description="roles that are told, each member once")
 
 
 class Callback(Part):
@@ -330,10 +368,18 @@ class Callback(Part):
     sla: OffsetField = Field(parse_offset("72h"), description="promised time; a time in days ends that day at 24:00")
     clock: Literal["calendar", "business"] = "calendar"
     ladder: tuple[Rung, ...] = Field(min_length=1)
+    superior: str | None = Field(
+        None, description="who hears at once of a complaint about the staff (R134); none: the next of the ladder"
+    )
     acknowledge_within: OffsetField | None = Field(
         parse_offset("15min"), description="then the next in the ladder is pinged (R144)"
     )
     off_days: OffDays | None = Field(None, description="days for the call; overrides the program's")
+    stand_in: StandIn | None = Field(None, description="who answers while the owner is off")
+    concentrated: Concentrated | None = Field(None, description="who hears that many complain about one thing (R135)")
+    report: TaskAction | None = Field(
+        None, description="opens with each new ticket: who writes it down, such as in the table of the day, and by when"
+    )
     visit: TaskAction | None = Field(
         None, description="opens with each further round: what a call did not solve is looked at on the spot (R142)"
     )
@@ -382,10 +428,23 @@ class Program(Part):
     surveys: Mapping[str, Survey] = Field(default_factory=dict)
     flows: tuple[Flow, ...]
     quotas: tuple[Quota, ...] = ()
+    appraisals: tuple[Appraisal, ...] = ()
     duties: tuple[Duty, ...] = Field((), description="work of staff that comes round and is about no customer")
+    shifts: Mapping[str, Shift] = Field(
+        default_factory=dict, description="hours at which another role does what is `at_once`: a night duty (R164)"
+    )
+    archive: Archive | None = Field(None, description="how long forms are kept; none: for ever")
+    independent_of: tuple[str, ...] = Field(
+        (),
+        description="roles that take no part in its surveys, whatever else they are: they see neither who was asked "
+        "nor a single answer, and may not approve a survey (R159)",
+    )
     wording: Wording = Wording()
     replies: Replies = Replies()
     callback: Callback
+    violations: Mapping[KindField, Violation] = Field(
+        default_factory=dict, description="what staff must not do, and what is proposed where it is confirmed (R167)"
+    )
     cap: Cap = Cap()
     greeting_at: TimeField = time(10)
     horizon: IntervalField = Field(
@@ -399,6 +458,14 @@ class Program(Part):
     @cached_property
     def _flows_by_id(self) -> dict[str, Flow]:
         return {flow.id: flow for flow in self.flows}
+
+    @cached_property
+    def rostered(self) -> tuple[str, ...]:
+        """The roles whose members are named for days: only who is named hears what is pinged on such a day."""
+        stand_in = [self.callback.stand_in.role] if self.callback.stand_in else []
+        shifts = [shift.role for shift in self.shifts.values()]
+        asked_for = [role for duty in self.duties for role in duty.unless_rostered]
+        return tuple(dict.fromkeys([*stand_in, *shifts, *asked_for]))
 
     def duty(self, duty_id: str) -> Duty | None:
         return next((duty for duty in self.duties if duty.id == duty_id), None)
@@ -429,9 +496,13 @@ class Program(Part):
         """Every role that the program may ping, the owner first."""
         roles = [self.callback.owner, *(rung.role for rung in self.callback.ladder)]
         roles += [rule.role for rule in self.callback.owners]
+        roles += [self.callback.superior] if self.callback.superior else []
+        roles += self.callback.concentrated.tell if self.callback.concentrated else ()
         roles += [role for alert in self.replies.alerts.values() for role in alert.ping]
         roles += [role for _, each in self.approvals for role in (each.author, each.approver)]
         roles += [role for rule in self.assignment for role in rule.roles]
+        roles += self.archive.deletion if self.archive else ()
+        roles += self.rostered
         for task in self.tasks():
             roles += [task.role, *([task.superior] if task.superior else [])]
         return tuple(dict.fromkeys(roles))
@@ -443,19 +514,24 @@ class Program(Part):
         flows = [(flow, flow.message.approval) for flow in self.flows if flow.message and flow.message.approval]
         return (*asked, *((name, approval) for flow, approval in flows for name in flow.template_names()))
 
+    @cached_property
+    def unclear(self) -> TaskAction:
+        """The task to say what a reply meant."""
+        return TaskAction(kind="unclear_reply", name=self.replies.unclear, role=self.callback.owner)
+
     def tasks(self) -> tuple[TaskAction, ...]:
         """Every task that the program may call for; those of tickets, which no flow names, come first."""
-        of_tickets = [self.callback.visit, *(rule.task for rule in self.callback.resurvey.by)]
+        of_tickets = [self.callback.report, self.callback.visit, *(rule.task for rule in self.callback.resurvey.by)]
         from_flows = [flow.task for flow in self.flows]
         from_duties = [duty.task for duty in self.duties]
-        others = [*(quota.task for quota in self.quotas), *from_duties, self.replies.suggestion]
+        others = [*(quota.task for quota in self.quotas), *from_duties, self.replies.suggestion, self.unclear]
         return tuple(task for task in (*of_tickets, *from_flows, *others) if task is not None)
 
     def shown(self, flow_id: str, kind: str, role: str, attributes: Mapping[str, Any]) -> dict[str, Any]:
         """What whoever does a task must know of its customer, by attribute; None where nobody has told it."""
         flow = self._flows_by_id.get(flow_id)
-        called_for = [flow.task] if flow else self.tasks()
-        task = next((each for each in called_for if each and (each.kind, each.role) == (kind, role)), None)
+        of_kind = (each for each in self.tasks() if (each.kind, each.role) == (kind, role))
+        task = flow.task if flow else next(of_kind, None)
         return {name: attributes.get(name) for name in (task.shows if task else ())}
 
     def variables(self) -> tuple[str, ...]:

@@ -73,17 +73,31 @@ def ping_time(at: datetime, zone: ZoneInfo) -> datetime:
 
 
 def staff_deadline(
-    day: date, calendar: Calendar, month_end: bool = False, at: time = time(18), *, zone: ZoneInfo
+    day: date,
+    calendar: Calendar,
+    month_end: bool = False,
+    at: time = time(18),
+    *,
+    any_day: bool = False,
+    zone: ZoneInfo,
 ) -> datetime:
-    """When staff paperwork is due: off days move it to the next workday, month-end papers to the one before."""
+    """When staff paperwork is due: off days move it to the next workday, month-end papers to the one before.
+
+    `any_day`: off days move nothing.
+    """
+    if any_day:
+        return resolve_local(day, at, zone)
     if month_end and not calendar.is_workday(day):
         return resolve_local(calendar.previous_workday(day), at, zone)
     return resolve_local(_workday_on_or_after(day, calendar), at, zone)
 
 
-def missing_ping(due_at: datetime, calendar: Calendar, *, zone: ZoneInfo, at: time = time(9)) -> datetime:
-    """When the superior hears that paperwork is missing: the next workday at 09:00 (rule 7)."""
-    return resolve_local(calendar.next_workday(due_at.astimezone(zone).date()), at, zone)
+def missing_ping(
+    due_at: datetime, calendar: Calendar, *, any_day: bool = False, zone: ZoneInfo, at: time = time(9)
+) -> datetime:
+    """When the superior hears that paperwork is missing: at 09:00 of the next workday, or of the next day (rule 7)."""
+    day = due_at.astimezone(zone).date()
+    return resolve_local(day + DAY if any_day else calendar.next_workday(day), at, zone)
 
 
 def _workday_on_or_after(day: date, calendar: Calendar) -> date:

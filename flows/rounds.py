@@ -7,6 +7,7 @@ Only which day, and when on it; whom it concerns is said in `flows/selections.py
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from math import ceil
 from zoneinfo import ZoneInfo
 
 from flows.calendar import Calendar
@@ -186,6 +187,7 @@ def months_between(first: date, last: date) -> Iterator[date]:
 class Look:
     """A day on which somebody looks whether a period's minimum is reached; `closes`: the period is over.
 
+    `last`: the last day whose contacts count.
     Whoever came after `there_by` is not looked at: nobody is judged who was not reminded.
     """
 
@@ -201,7 +203,9 @@ class Look:
 
 
 def looks(trigger: AtLeast, first: date, last: date, permits: Permits, calendar: Calendar) -> tuple[Look, ...]:
-    """The looks between two days, both included: reminders of a period, and its close on the first workday after."""
+    """The looks between two days, both included: reminders of a period, and its close: on the first workday after, or
+    on the day that closes the week.
+    """
     found: list[Look] = []
     before = _worked_on_or_before(period_of(trigger.per, first)[0] - DAY, permits, calendar)
     begins, ends = period_of(trigger.per, before)
@@ -209,19 +213,23 @@ def looks(trigger: AtLeast, first: date, last: date, permits: Permits, calendar:
         if trigger.per is Period.DAY and not permits.off_day_allowed(calendar, begins):
             begins = ends = begins + DAY  # nothing is asked for on an off day
             continue
+        closing = _closing_day(trigger, begins, permits, calendar)
+        counted = closing or ends
         days = {_worked_on_or_before(day, permits, calendar) for day in _reminder_days(trigger, begins, ends)}
-        reminders = sorted(day for day in days if day >= begins)
-        found += [Look(day, begins, ends, closes=False, there_by=day) for day in reminders]
-        there_by = min([*reminders, ends - DAY])  # judged is who was reminded
-        found.append(Look(_worked_after(ends, permits, calendar), begins, ends, closes=True, there_by=there_by))
+        reminders = sorted(day for day in days if begins <= day <= counted)
+        found += [Look(day, begins, counted, closes=False, there_by=day) for day in reminders]
+        there_by = min([*reminders, counted - DAY])  # judged is who was reminded
+        told_on = closing or _worked_after(ends, permits, calendar)
+        found.append(Look(told_on, begins, counted, closes=True, there_by=there_by))
         begins, ends = period_of(trigger.per, ends + DAY)
     return tuple(look for look in found if first <= look.day <= last)
 
 
 def look_slot(trigger: AtLeast, look: Look, zone: ZoneInfo) -> Slot:
     """At nine, or when the trigger reminds: that serves until the period is over; what is missing then is told however
-    late."""
-    at = STAFF_LOOK if look.closes else trigger.remind_at or STAFF_LOOK
+    late, and at once where the period closes on that very day."""
+    at = trigger.due_at if look.closes and look.day == look.last else None
+    at = at or (STAFF_LOOK if look.closes else trigger.remind_at or STAFF_LOOK)
     return Slot(
         nominal_on=look.day,
         intended_on=look.day,
@@ -231,9 +239,38 @@ def look_slot(trigger: AtLeast, look: Look, zone: ZoneInfo) -> Slot:
     )
 
 
+def counted_days(trigger: AtLeast, day: date, permits: Permits, calendar: Calendar) -> tuple[date, date]:
+    """The first and the last day whose contacts count for the period that holds `day`."""
+    begins, ends = period_of(trigger.per, day)
+    return begins, _closing_day(trigger, begins, permits, calendar) or ends
+
+
+def _closing_day(trigger: AtLeast, begins: date, permits: Permits, calendar: Calendar) -> date | None:
+    """The day on which a week is closed; None: its period ends as the calendar has it, as does a week without work."""
+    if trigger.closes_on is None:
+        return None
+    day = _worked_on_or_before(begins + WEEKDAYS.index(trigger.closes_on) * DAY, permits, calendar)
+    return day if day >= begins else None
+
+
 def counts_until(trigger: AtLeast, last: date, zone: ZoneInfo) -> datetime | None:
     """The last instant that still counts for a period which ends on `last`; None: all of that day does."""
     return resolve_local(last, trigger.due_at, zone) if trigger.due_at else None
+
+
+def least_of(
+    trigger: AtLeast, began: date | None, first: date, last: date, permits: Permits, calendar: Calendar
+) -> int:
+    """What a period asks of a member of staff who began on a day: in their first one its share by workdays, rounded up.
+
+    0: they began after it, or too late for a workday of it.
+    """
+    if began is None or began <= first:
+        return trigger.at_least
+    days = [first + n * DAY for n in range((last - first).days + 1)]
+    worked = [day for day in days if permits.off_day_allowed(calendar, day)]
+    left = sum(day >= began for day in worked)
+    return ceil(trigger.at_least * left / len(worked)) if left else 0
 
 
 def task_due(trigger: AtLeast, last: date, at: time, now: datetime, zone: ZoneInfo) -> datetime:

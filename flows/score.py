@@ -4,7 +4,9 @@ import re
 
 from flows.program import Low, Program, Question
 from messages.reading import Scale
+from messages.reading.alerts import of_this_time
 from messages.reading.blame import blaming
+from messages.reading.normalise import fold
 
 
 def is_low(low: Low, points: int | None, level: int | None, question: Question | None = None) -> bool:
@@ -38,11 +40,11 @@ def topic_of(program: Program, text: str) -> str | None:
 
 def _topics_in(program: Program, text: str) -> list[str]:
     """The topics whose words stand in the text, in the order of the program."""
-    folded = text.casefold()
+    folded = of_this_time(fold(text))
     topics = program.replies.topics.items()
     return [topic for topic, words in topics if any(_stands_in(folded, word.casefold().strip()) for word in words)]
 
 
 def _stands_in(text: str, word: str) -> bool:
     """Is the word in the text? An English one at the beginning of a word: "late" is not in "plate"."""
-    return re.search(rf"\b{re.escape(word)}", text) is not None if word.isascii() else word in text
+    return re.search(rf"(?<![a-z]){re.escape(word)}", text) is not None if word.isascii() else word in text

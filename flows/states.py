@@ -3,7 +3,7 @@
 The store moves a row by compare-and-set along these tables; `docs/states.md` is drawn from them and a test holds
 the two equal. A follow-up is the promise to contact; a message is one text on its way; a survey is one conversation;
 a ticket is one entry of the callback queue; a ping is one notice to one member of staff; a task is
-something that a person is to do; an approval is of one content of a survey or a template.
+something that a person is to do; an approval is of one content of a survey or a template; a violation is one case.
 """
 
 from collections.abc import Mapping
@@ -79,6 +79,19 @@ class ApprovalState(StrEnum):
     SUBMITTED = "submitted"
     APPROVED = "approved"
     RETIRED = "retired"
+
+
+class ViolationState(StrEnum):
+    SUSPECTED = "suspected"
+    CONFIRMED = "confirmed"
+    DISMISSED = "dismissed"
+
+
+class DeletionState(StrEnum):
+    ASKED = "asked"
+    APPROVED = "approved"
+    REFUSED = "refused"
+    DONE = "done"
 
 
 FOLLOW_UP: Mapping[FollowUpState, Mapping[FollowUpState, str]] = {
@@ -247,6 +260,25 @@ APPROVAL: Mapping[ApprovalState, Mapping[ApprovalState, str]] = {
     ApprovalState.RETIRED: {ApprovalState.SUBMITTED: "it is to be sent again as it was"},
 }
 
+VIOLATION: Mapping[ViolationState, Mapping[ViolationState, str]] = {
+    ViolationState.SUSPECTED: {
+        ViolationState.CONFIRMED: "a manager confirms it: it is numbered, and its sanction proposed",
+        ViolationState.DISMISSED: "a manager dismisses it, and says why",
+    },
+    ViolationState.CONFIRMED: {},
+    ViolationState.DISMISSED: {},
+}
+
+DELETION: Mapping[DeletionState, Mapping[DeletionState, str]] = {
+    DeletionState.ASKED: {
+        DeletionState.APPROVED: "the last of those who approve it, each after the other, has done so",
+        DeletionState.REFUSED: "one of those who approve it refuses",
+    },
+    DeletionState.APPROVED: {DeletionState.DONE: "nothing of what it means is left"},
+    DeletionState.REFUSED: {},
+    DeletionState.DONE: {},
+}
+
 TABLES: Mapping[str, Table] = {
     "follow-up": FOLLOW_UP,
     "message": MESSAGE,
@@ -255,6 +287,8 @@ TABLES: Mapping[str, Table] = {
     "ping": PING,
     "task": TASK,
     "approval": APPROVAL,
+    "deletion": DELETION,
+    "violation": VIOLATION,
 }
 
 _TABLE_OF: Mapping[type[StrEnum], Table] = {
@@ -265,6 +299,8 @@ _TABLE_OF: Mapping[type[StrEnum], Table] = {
     PingState: PING,
     TaskState: TASK,
     ApprovalState: APPROVAL,
+    DeletionState: DELETION,
+    ViolationState: VIOLATION,
 }
 
 REACHED = frozenset({MessageState.ACCEPTED, MessageState.SENT, MessageState.DELIVERED})

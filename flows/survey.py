@@ -34,6 +34,7 @@ from flows.decisions import (
     OptIn,
     OptOut,
     PingNow,
+    PingSuperior,
     Say,
     SuppressNumber,
 )
@@ -41,7 +42,7 @@ from flows.program import Program, Question
 from flows.states import SurveyState
 from flows.triggers import Unanswered
 from flows.windows import ANY_TIME, OwnTimes
-from messages.reading import Category, Intent, Reading, Scale
+from messages.reading import ABOUT_STAFF, Category, Intent, Reading, Scale
 
 NOT_THEIRS = "says that the number is not theirs"
 """Why an address is never used again, whoever writes from it later."""
@@ -286,6 +287,8 @@ def _alerts(
             )
             in_queue = True
         yield PingNow(alert.ping, f"{callback.ALERT}{flag}", at, because)
+    if in_queue and ABOUT_STAFF in reading.flags:
+        yield PingSuperior(f"{callback.ALERT}{ABOUT_STAFF}", "a complaint about somebody of the staff")
 
 
 def _unhappy_or_done(

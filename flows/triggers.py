@@ -150,7 +150,7 @@ class AtLeast(Part):
     """Fires when too few contacts were logged in a calendar period (R26, R27, R72, rule 12).
 
     On the period's reminder days whoever is behind is told; what is still missing at its end is a breach, told on the
-    first workday after. Who came in the course of a period is not judged by it.
+    first workday after, or as the week closes (`closes_on`). Who came in the course of a period is not judged by it.
     """
 
     at_least: int = Field(ge=1, description="contacts in a period")
@@ -168,6 +168,11 @@ class AtLeast(Part):
         None, description="at what time who is behind is told; none: at 09:00, and for a `day` not at all"
     )
     due_at: TimeField | None = Field(None, description="until what time of its last day contacts count; none: all day")
+    closes_on: WeekdayField | None = Field(
+        None,
+        description="of a week: its last day, on which what is still missing is told at `due_at`; where it is off, the "
+        "workday before; contacts after it count for no week",
+    )
 
 
 Trigger = (

@@ -175,6 +175,29 @@ def test_letters_are_listed_with_their_addresses(huifang: Run, tmp_path: Path, m
     ]
 
 
+def test_a_violation_is_listed_confirmed_and_dismissed(
+    huifang: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUIFANG_PROGRAMS", "business_services")
+    (tmp_path / "people.csv").write_text("id,name,phone\na,周敏,13900000001\nb,吴涛,13900000002\n", encoding="utf-8")
+    assert huifang("import", "customers", "people.csv", "--source", "cli").code == 0
+    assert huifang("staff", "add", "Chen", "--phone", "13900000009", "--role", "general_manager").code == 0
+    for customer in ("a", "b"):
+        huifang("event", "visit_denied", customer, "--id", f"call-{customer}", "--data", "salesperson=李强")
+    assert huifang("violation", "list").out.splitlines() == [
+        "2 涉嫌虚假拜访: 李强, visit_denied was told, suspected, 1: 扣发当月绩效工资",
+        "1 涉嫌虚假拜访: 李强, visit_denied was told, suspected, 1: 扣发当月绩效工资",
+    ]
+    assert huifang("violation", "confirm", "1", "--by", "Chen").out == "violation 1: confirmed\n"
+    again = huifang("violation", "confirm", "1", "--by", "Chen")
+    assert (again.code, again.err.strip()) == (2, "violation 1 is confirmed already")
+    assert huifang("violation", "dismiss", "2", "--by", "Chen", "--reason", "was there").code == 0
+    assert huifang("violation", "list", "--state", "suspected").out == "there is none\n"
+    newest, first = huifang("violation", "list", "--json").lines
+    assert (newest["reason"], newest["evidence"]) == ("was there", {"customer": 2, "event": 2})
+    assert (first["number"], first["sanction"], first["confirm"]) == (1, "扣发当月绩效工资", ["general_manager"])
+
+
 def test_an_extra_follow_up_is_planned_and_a_next_date_agreed(visited: Run) -> None:
     flow = "retail_aftersales.care_ordinary"
     extra = visited("contact", "plan", "c1", flow, "--reason", "asked for it", "--at", "2026-11-20T15:00+08:00")
@@ -598,9 +621,10 @@ def test_a_forecast_counts_what_is_planned_and_writes_nothing(known: Run, tmp_pa
     database.close()
 
 
-def test_a_forecast_of_an_empty_house_is_empty(huifang: Run) -> None:
+def test_a_forecast_of_an_empty_house_has_nothing_but_paperwork(huifang: Run) -> None:
     done = huifang("forecast", "--json")
-    assert (done.code, done.out) == (0, "")
+    assert done.code == 0
+    assert {line["channel"] for line in done.lines} <= {"task"}
 
 
 def test_who_is_left_out_is_counted_by_rule(known: Run) -> None:
@@ -815,6 +839,29 @@ def test_a_member_of_staff_gets_a_link(bot: Run) -> None:
     assert "nobody is called" in bot("staff", "link", "李娜").err
 
 
+def test_the_first_day_of_a_member_of_staff_is_told_and_stays(huifang: Run) -> None:
+    huifang("staff", "add", "王芳", "--phone", "+8613900000101", "--role", "service", "--since", "2026-11-24")
+    huifang("staff", "add", "王芳", "--phone", "+8613900000101", "--role", "manager")
+    assert huifang("staff", "list").out.startswith("1 王芳: manager (since 2026-11-24)")
+
+
+def test_who_stands_in_on_holidays_is_named_day_by_day(huifang: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUIFANG_PROGRAMS", "travel_agency")
+    for name, phone, role in (("王芳", "+8613900000101", "holiday_duty"), ("李娜", "+8613900000102", "department")):
+        huifang("staff", "add", name, "--phone", phone, "--role", role)
+    named = huifang("staff", "duty", "王芳", "2027-10-01..2027-10-03").out
+    assert named == "1 王芳: 2027-10-01, 2027-10-02, 2027-10-03\n"
+    assert huifang("staff", "duty", "王芳", "2027-10-02", "--off").out == "1 王芳: 2027-10-01, 2027-10-03\n"
+    for arguments, told in (
+        (("李娜", "2027-10-01"), "give them one of the roles holiday_duty"),
+        (("王芳", "1 October"), "'1 October' is no day"),
+        (("王芳", "2027-10-03..2027-10-01"), "the earlier day first: 2026-10-01..2026-10-03"),
+    ):
+        refused = huifang("staff", "duty", *arguments)
+        assert refused.code == 2
+        assert told in refused.err
+
+
 def test_a_paused_sender_is_listed_and_let_go_on(bot: Run, tmp_path: Path) -> None:
     # given a bot that was paused until a person mends it
     assert bot("senders", "list").out == "telegram bot: sends, 25 messages a second\n"
@@ -876,3 +923,25 @@ def test_classes_of_an_unknown_program_name_those_that_run(shop: Run) -> None:
     done = shop("classes", "nonsense")
     assert done.code == 2
     assert "value_classes" in done.err
+
+
+# ----- what is kept
+
+
+def test_what_must_be_kept_is_not_deleted_and_nobody_is_on_both_sides(
+    huifang: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUIFANG_PROGRAMS", "solar")
+    phone = ["--phone", "13800001001"]
+    both = huifang("staff", "add", "Bao", *phone, "--role", "sales", "--role", "leader")
+    assert (both.code, both.err.partition(" -> ")[0]) == (
+        2,
+        "role: sales takes no part in the surveys of solar, and leader does",
+    )
+    assert huifang("staff", "add", "Bao", *phone, "--role", "leader").code == 0
+    (line,) = huifang("archive", "list", "--json").lines
+    assert (line["program"], line["keep"], line["deletable"], line["next"]) == ("solar", "3y", 0, None)
+    asked = huifang("archive", "ask", "solar", "--by", "Bao")
+    assert (asked.code, asked.err) == (2, "nothing may be deleted: forms are kept for 3y\n")
+    for words in (["approve", "solar"], ["refuse", "solar", "--reason", "no"]):
+        assert "no deletion of solar waits" in huifang("archive", *words, "--by", "Bao").err

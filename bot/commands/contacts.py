@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from bot.commands.output import JsonOption, print_json
+from bot.commands.tasks import member_called
 from bot.config import read_settings
 from bot.errors import InputError
 
@@ -63,6 +64,7 @@ def contact_plan(
     on: Annotated[str, typer.Option(help="Day: 2026-12-10.")] = "",
     at: Annotated[str, typer.Option(help="Instead: day and time, 2026-12-10T14:00.")] = "",
     agreed: Annotated[bool, typer.Option("--agreed", help="In place of the next one that the flow plans.")] = False,
+    by: Annotated[str, typer.Option(help="Who plans it: a name or number in `huifang staff list`.")] = "",
     source: SourceOption = "cli",
 ) -> None:
     """Plan one more follow-up of a customer, or agree when the next one comes."""
@@ -71,7 +73,8 @@ def contact_plan(
 
     runtime = open_runtime(read_settings())
     program, _, name = flow.rpartition(".")
-    wanted = ByHand(program, name, reason, _day(on, "--on") if on else None, _instant(at, runtime) if at else None)
+    day, time = _day(on, "--on") if on else None, _instant(at, runtime) if at else None
+    wanted = ByHand(program, name, reason, day, time, member_called(runtime, by) if by else 0)
     customer_id = customer_called(runtime, source, customer)
     if agreed:
         agree_next(runtime, customer_id, wanted)

@@ -63,6 +63,7 @@ def task_done(
     field: Annotated[list[str] | None, typer.Option(help="A field of it, name=value; may be repeated.")] = None,
     by: Annotated[str, typer.Option(help="Who did it: a name or number in `huifang staff list`.")] = "",
     result: Annotated[str, typer.Option(help="What came of it, in words.")] = "",
+    made: Annotated[str, typer.Option(help="Where a call or a visit does it: which it was.")] = "",
 ) -> None:
     """Record that a task is done, with every field that it needs."""
     from bot.bootstrap import open_runtime
@@ -71,7 +72,7 @@ def task_done(
     runtime = open_runtime(read_settings())
     staff_id = member_called(runtime, by) if by else 0
     data = dict(_pair(each) for each in field or [])
-    finish(runtime, task, Done(staff_id=staff_id, data=data, result=result))
+    finish(runtime, task, Done(staff_id=staff_id, data=data, result=result, made=made))
     typer.echo(f"task {task}: done")
 
 

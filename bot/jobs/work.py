@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.journey import (
+    archive,
     callbacks,
     doubt,
     inbox,
@@ -61,6 +62,7 @@ WORK: tuple[Work, ...] = (
     Work("audit", 10, scheduled.audit, never),
     Work("chase receipts", 60, receipts.chase_receipts, never),
     Work("lapse surveys", 60, lapses.lapse_surveys, lambda _, agenda: agenda.closing),
+    Work("delete what need not be kept", 60, archive.purge, lambda _, agenda: agenda.deletion),
     Work("sweep inbound", 3600, inbox.sweep_inbound, never),
     Work("watch for silence", 60, notices.watch_silence, never),
 )

@@ -14,7 +14,7 @@ from bot.journey.subject import Subject, note
 from bot.runtime import Runtime
 from bot.store import customers, events, follow_ups, inbound, messages, surveys, tasks
 from bot.store.rows import move
-from bot.store.tables import FollowUpRow, SurveyRow, TaskRow
+from bot.store.tables import EventRow, FollowUpRow, SurveyRow, TaskRow
 from flows.audience import holds
 from flows.chains import first_late, is_chain, until_of
 from flows.decisions import (
@@ -38,6 +38,7 @@ from flows.decisions import (
     OptIn,
     OptOut,
     PingNow,
+    PingSuperior,
     PlanFollowUp,
     Say,
     SetClass,
@@ -46,6 +47,7 @@ from flows.decisions import (
 from flows.events import Event
 from flows.offsets import add_to_instant
 from flows.own_times import into_own_times, own_times
+from flows.plan import is_at_once
 from flows.program import Flow
 from flows.resurvey import FLOW as RESURVEY
 from flows.states import FollowUpState, SurveyState
@@ -69,8 +71,8 @@ def _apply(session: Session, subject: Subject, decision: Decision) -> None:
             _plan(session, subject, decision)
         case CancelFollowUps(because=because, flows=flows, theirs=theirs):
             _cancel(session, subject, flows, because, _matter_of(session, subject), theirs=theirs)
-        case Missed():
-            _miss(session, subject, decision)
+        case Missed(planned=planned):
+            _miss(session, subject, planned)
         case SetClass(class_=class_, because=because):
             set_class(session, subject, class_, because)
         case BookAnswer():
@@ -101,6 +103,8 @@ def _apply(session: Session, subject: Subject, decision: Decision) -> None:
             queue.add_to_ticket(session, subject, because, wished_at)
         case PingNow(roles=roles, step=step, because=because):
             queue.ping_now(session, subject, roles, step, because)
+        case PingSuperior(step=step, because=because):
+            queue.ping_superior(session, subject, step, because)
         case NextRound():
             queue.next_round(session, subject, decision)
         case CloseTicket(because=because):
@@ -149,10 +153,10 @@ def _plan_one(session: Session, subject: Subject, decision: PlanFollowUp) -> Non
 
 
 def at_their_time(subject: Subject, decision: PlanFollowUp) -> PlanFollowUp:
-    """As decided, or when the customer can be reached who has times of their own (R80)."""
-    if not subject.customer.windows:
-        return decision
+    """As decided, or when the customer can be reached who has times of their own (R80); what is at once never waits."""
     program = subject.in_force.program
+    if not subject.customer.windows or (decision.flow != RESURVEY and is_at_once(program.flow(decision.flow))):
+        return decision
     off_days = program.callback.resurvey.off_days if decision.flow == RESURVEY else None
     slot = into_own_times(
         decision.slot,
@@ -185,7 +189,7 @@ def _is_told_again(session: Session, subject: Subject, flow: Flow, decision: Pla
     return False
 
 
-def _is_drawn(session: Session, subject: Subject, flow: Flow, decision: PlanFollowUp | Missed) -> bool:
+def _is_drawn(session: Session, subject: Subject, flow: Flow, decision: PlanFollowUp) -> bool:
     """Is this event one of the share that the flow follows up?"""
     first = decision.occasion == f"event:{subject.event_id}"
     if not (first and isinstance(flow.on, AfterEvent) and flow.on.share):
@@ -209,31 +213,34 @@ def _for_persons(session: Session, subject: Subject, flow: Flow, decision: PlanF
     return [replace(decision, person_id=person.id) for person in meant]
 
 
-def _miss(session: Session, subject: Subject, missed: Missed) -> None:
-    """What came too late is listed; a chain goes on at its next date instead (R18)."""
-    program = subject.in_force.program
-    flow = next((each for each in program.flows if each.id == missed.flow), None)
-    event = events.get(session, subject.event_id) if flow and is_chain(flow) else None
-    if flow is None or event is None:
-        note(session, subject, "missed", missed.because, flow=missed.flow)
+def _miss(session: Session, subject: Subject, missed: PlanFollowUp) -> None:
+    """What came too late is listed and kept as a case that expired; a chain goes on at its next date instead (R18)."""
+    flow, event = subject.in_force.program.flow(missed.flow), events.get(session, subject.event_id)
+    if event is None or _is_told_again(session, subject, flow, missed) or not _is_drawn(session, subject, flow, missed):
         return
-    if not _is_drawn(session, subject, flow, missed):
+    planned = _first_late(session, subject, flow, event) if is_chain(flow) else None
+    if planned is not None:
+        apply(session, subject, [planned])
         return
-    told = Event(event.id, event.type, event.occurred_at, event.data, event.matter_id)
-    planned = first_late(
-        program,
+    owner = follow_ups.Owner(subject.in_force.program.id, subject.in_force.version_id, subject.now)
+    row_id = follow_ups.plan(session, owner, subject.customer.id, missed, subject.event_id)
+    if row_id is not None:
+        move(session, FollowUpRow, row_id, FollowUpState.EXPIRED)
+        note(session, subject, "missed", missed.because, flow=missed.flow, follow_up_id=row_id)
+
+
+def _first_late(session: Session, subject: Subject, flow: Flow, event: EventRow) -> PlanFollowUp | None:
+    """Where a chain begins whose event was told late; None: it is over."""
+    return first_late(
+        subject.in_force.program,
         flow,
-        told,
+        Event(event.id, event.type, event.occurred_at, event.data, event.matter_id),
         today=subject.today,
         ends_on=subject.date_named(session, until_of(flow), event.matter_id),
         zone=subject.zone,
         calendar=subject.calendar,
         annoyed=subject.is_annoyed,
     )
-    if planned is None:
-        note(session, subject, "missed", missed.because, flow=missed.flow)
-    else:
-        apply(session, subject, [planned])
 
 
 def _matter_of(session: Session, subject: Subject) -> int:
@@ -301,16 +308,16 @@ def set_class(session: Session, subject: Subject, class_: str, because: str) -> 
     enrolment = subject.enrolment
     if enrolment is None or enrolment.class_ == class_:
         return []
-    before, today = subject.facts, subject.today
-    customers.set_class(session, enrolment.id, class_, today)
-    enrolment.class_, enrolment.class_since = class_, today
-    note(session, subject, "class", because, data={"before": before.class_, "after": class_})
+    before, since, today = subject.facts, enrolment.class_since, subject.today
+    customers.set_class(session, enrolment, class_, today)
+    told_by = {"event": subject.event_id} if subject.event_id else {}
+    note(session, subject, "class", because, data={"before": before.class_, "after": class_, **told_by})
     facts = subject.facts.facts(today)
     flows = subject.in_force.program.flows
     gone = tuple(flow.id for flow in flows if isinstance(flow.on, Every) and not holds(flow.audience, facts))
     why = f"class is now {class_}"
     cancelled = _cancel(session, subject, (*gone, *takeovers.left_by(subject, before)), why)
-    takeovers.begin_cadences(session, subject, before)
+    takeovers.begin_cadences(session, subject, before, since)
     for there, step in takeovers.taken_over(session, subject, before, why):
         _plan(session, there, step)
     return cancelled

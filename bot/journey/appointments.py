@@ -16,7 +16,7 @@ from bot.journey.apply import say
 from bot.journey.conversations import Standing, standing_of
 from bot.journey.news import tell_customer
 from bot.journey.notices import tell
-from bot.journey.subject import Subject, note
+from bot.journey.subject import Subject, note, who_wrote
 from bot.journey.tasks import action_of, subject_of, who_does
 from bot.runtime import Runtime
 from bot.store import inbound, staff, tasks, tickets
@@ -69,7 +69,7 @@ def hear(
 ) -> bool:
     """Do what a reply says of an appointment; False: it says nothing of it. The customer is locked by the caller."""
     subject = subject_of(session, runtime, task, runtime.clock.now())
-    subject.customer, subject.inbound = customer, reply
+    subject.customer, subject.inbound, subject.person = customer, reply, who_wrote(session, reply)
     program, at = subject.in_force.program, reply.received_at
     answer = answer_to(reply.body, question, task.due_at, at, program, subject.zone, subject.calendar)
     if answer is None or (isinstance(answer, Confirmed) and task.proposed_at is not None):

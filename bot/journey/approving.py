@@ -12,7 +12,7 @@ from typing import Any
 from sqlmodel import Session
 
 from bot.errors import Conflict, InputError, NotFound
-from bot.journey import duties
+from bot.journey import duties, rights
 from bot.journey.approvals import JUDGE, SUBMIT, TEMPLATE, contents_of, state_of
 from bot.journey.notices import tell
 from bot.runtime import Runtime
@@ -75,6 +75,7 @@ def _judge(runtime: Runtime, program_id: str, name: str, staff_id: int, wanted: 
     runtime.shelf.refresh()
     now = runtime.clock.now()
     in_force = _program(runtime, program_id)
+    rights.must_take_part(runtime, in_force.program, staff_id, f"having {name} {wanted}")
     contents = [content for content in contents_of(runtime, in_force.program) if content.name == name]
     if not contents:
         known = sorted({content.name for content in contents_of(runtime, in_force.program)})

@@ -5,6 +5,7 @@ and is satisfied, or by a manager's reasoned override (R146). Next: apply.py.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,11 +17,12 @@ from bot.journey import wording
 from bot.journey.apply import apply, at_their_time
 from bot.journey.consents import CALL
 from bot.journey.pauses import release_held
-from bot.journey.queue import close_ticket
+from bot.journey.queue import close_ticket, plan_pings
+from bot.journey.rights import is_kept_apart
 from bot.journey.subject import Subject, note, who_wrote
 from bot.runtime import Runtime
 from bot.shelf import InForce
-from bot.staffing import reach
+from bot.staffing import reach, who_answers
 from bot.store import customers, events, inbound, messages, staff, surveys, tickets
 from bot.store.tables import InboundRow, PingRow, StaffRow, TicketRow
 from flows.actions import TaskAction
@@ -53,8 +55,11 @@ def send_due_pings(runtime: Runtime, limit: int = BATCH) -> int:
     with runtime.db.write() as session:
         due = sorted(tickets.due_pings(session, now, limit), key=lambda ping: not ping.step.startswith(ALERT))
         told: Told = set()
+        together: dict[tuple[int, str], list[PingRow]] = {}
         for ping in due:
-            _send_ping(session, runtime, ping, now, told)
+            together.setdefault((ping.ticket_id, ping.role), []).append(ping)
+        for pings in together.values():
+            _send_pings(session, runtime, pings, now, told)
         silent = tickets.silent_pings(session, now, limit)
         for ping in silent:
             _pass_on(session, runtime, ping, now)
@@ -65,28 +70,33 @@ Told = set[tuple[int, int, str]]
 """(ticket, member, reply that alerts) of the messages of one go; empty: of any of them."""
 
 
-def _send_ping(session: Session, runtime: Runtime, ping: PingRow, now: datetime, told: Told) -> None:
-    """One ping: to everybody with the role, or only a line in the trail where nobody has it."""
-    ticket = tickets.get(session, ping.ticket_id)
-    alert = ping.step.startswith(ALERT)
-    if ticket is None or not (alert or ticket.state in (TicketState.OPEN, TicketState.CLAIMED)):
-        tickets.move_ping(session, ping.id, PingState.CANCELLED)
+def _send_pings(session: Session, runtime: Runtime, pings: Sequence[PingRow], now: datetime, told: Told) -> None:
+    """What one role hears of a ticket now: to everybody who has it, or only a line in the trail where nobody does."""
+    ticket = tickets.get(session, pings[0].ticket_id)
+    climbs = ticket is not None and ticket.state in (TicketState.OPEN, TicketState.CLAIMED)
+    meant = [ping for ping in pings if ticket is not None and (climbs or ping.step.startswith(ALERT))]
+    for ping in pings:
+        if ping not in meant:
+            tickets.move_ping(session, ping.id, PingState.CANCELLED)
+    if ticket is None or not meant:
         return
-    subject = subject_of(session, runtime, ticket)
+    subject, role = subject_of(session, runtime, ticket), meant[0].role
     program = subject.in_force.program
-    members = staff.with_role(session, program.id, ping.role)
+    members = who_answers(session, program, role, now)
     within = program.callback.acknowledge_within
     passes_on = now + within.delta if within and ticket.state == TicketState.OPEN else None
     first = members[0].id if members else 0
-    tickets.move_ping(session, ping.id, PingState.SENT, sent_at=now, passes_on_at=passes_on, staff_id=first)
-    reply = ping.step.rpartition(":")[2] if alert else ""
-    for member in members:
-        if (ticket.id, member.id, reply) not in told:
-            _write_ping(session, subject, ping, member)
-        told |= {(ticket.id, member.id, reply), (ticket.id, member.id, "")}
-    step = _step_name(ping.step)
-    because = f"{step}: {ping.role}" if members else f"{step}: nobody has the role {ping.role}"
-    data = {"role": ping.role, "step": step, "round": ping.round, "staff": [member.name for member in members]}
+    for ping in meant:
+        sent = {"sent_at": now, "passes_on_at": passes_on if ping is meant[0] else None, "staff_id": first}
+        tickets.move_ping(session, ping.id, PingState.SENT, **sent)
+        reply = ping.step.rpartition(":")[2] if ping.step.startswith(ALERT) else ""
+        for member in members:
+            if (ticket.id, member.id, reply) not in told:
+                _write_ping(session, subject, ping, member)
+            told |= {(ticket.id, member.id, reply), (ticket.id, member.id, "")}
+    steps = list(dict.fromkeys(_step_name(ping.step) for ping in meant))
+    because = "; ".join(f"{step}: {role}" if members else f"{step}: nobody has the role {role}" for step in steps)
+    data = {"role": role, "step": steps[0], "round": meant[0].round, "staff": [member.name for member in members]}
     note(session, subject, "ping", because, data=data)
 
 
@@ -102,6 +112,7 @@ def _write_ping(session: Session, subject: Subject, ping: PingRow, member: Staff
     points = [point for point in points if point.person_id == whose] or points
     variables: dict[str, Any] = {
         **wording.variables_for(runtime, program, subject.customer, ticket=ticket, person=subject.person),
+        "due_at": ticket.call_before if subject.now < ticket.call_before else ticket.due_at,
         "person_name": subject.person.name if subject.person else None,
         "customer_phone_masked": wording.masked(points[0].address) if points else None,
         "score_text": f"{answer.score:g}" if answer and answer.score is not None else None,
@@ -172,7 +183,7 @@ def _pass_on(session: Session, runtime: Runtime, ping: PingRow, now: datetime) -
     if role is None:
         return
     at = ping_time(now, subject.zone)
-    if tickets.plan_pings(session, ticket.id, ping.round, [PlannedPing("passed on", role, at)]):
+    if plan_pings(session, subject, ticket.id, ping.round, [PlannedPing("passed on", role, at)]):
         note(session, subject, "passed_on", f"{ping.role} did not acknowledge: {role} is next", data={"role": role})
 
 
@@ -185,6 +196,8 @@ def claim(runtime: Runtime, ticket_id: int, staff_id: int) -> None:
 def _claim(session: Session, runtime: Runtime, ticket_id: int, member: StaffRow) -> None:
     subject = _take(session, runtime, ticket_id)
     assert subject.ticket is not None
+    if is_kept_apart(subject.in_force.program, member):
+        raise Conflict(f"ticket {ticket_id} cannot be claimed: {member.name} is kept apart from this survey")
     if not tickets.advance(session, ticket_id, TicketState.CLAIMED, claimed_by=member.id, claimed_at=subject.now):
         holder = staff.get(session, subject.ticket.claimed_by)
         who = f"{holder.name} has it" if holder else f"it is {subject.ticket.state}"
@@ -272,7 +285,8 @@ def question_of_round(subject: Subject, ticket: TicketRow) -> PlanFollowUp:
 def task_to_ask(session: Session, subject: Subject, ticket: TicketRow) -> TaskAction | None:
     """What staff do to ask again about a ticket (R148); None: a message asks. Who is annoyed is not called (R83)."""
     event = events.get(session, ticket.event_id) if ticket.event_id else None
-    facts = facts_of_ticket(event.data if event else {}, ticket.topic, ticket.category, ticket.urgent)
+    known = subject.facts.facts(subject.today, event.data if event else {})
+    facts = facts_of_ticket(known, ticket.topic, ticket.category, ticket.urgent)
     action = task_that_asks(subject.in_force.program, facts)
     return None if action and action.kind == CALL and subject.is_annoyed else action
 

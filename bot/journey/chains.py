@@ -149,10 +149,11 @@ def _meet_chain(
         _fulfil(session, subject, step, because)
         if is_next:
             go_on(session, subject, step)
-    if due or _effect(flow, first, on, last_on) is Effect.NOTHING:
-        return
     next_on = following(flow.on, on, annoyed=subject.is_annoyed)
-    if _give_up(session, subject, steps, next_on, on, because):
+    left = [step for step in steps if step not in due]
+    if not _is_anew(due, left, on, last_on, next_on):
+        return
+    if _give_up(session, subject, left, next_on, on, because):
         chains.restart(session, first.program_id, flow.id, first.customer_id, on, subject.now, first.matter_id)
         anew = Step(first.event_id, on, on, first.person_id, first.matter_id)
         _plan_after(session, subject, flow.id, anew)
@@ -169,16 +170,31 @@ def _meet_cadence(
     due = [step for step in steps if _effect(flow, step, on, last_on) is Effect.FULFILS]
     for step in due:
         _fulfil(session, subject, step, because)
-    if due or (last_on is not None and on <= last_on):
-        return
     next_on = following(flow.on, on, annoyed=subject.is_annoyed)
-    if not _give_up(session, subject, steps, next_on, on, because):
+    left = [step for step in steps if step not in due]
+    if not _is_anew(due, left, on, last_on, next_on):
+        return
+    if not _give_up(session, subject, left, next_on, on, because):
         return
     chains.restart(session, subject.in_force.program.id, flow.id, subject.customer.id, on, subject.now)
     if not steps:
         note(session, subject, "restarted", because, flow=flow.id, data=_anew(on, next_on))
     if next_on <= add(subject.today, subject.in_force.program.horizon):
         agenda.replan(session)  # it may be due before midnight makes the planner look again
+
+
+def _is_anew(
+    due: Sequence[FollowUpRow], left: Sequence[FollowUpRow], on: date, last_on: date | None, next_on: date
+) -> bool:
+    """Does the interval begin anew on the day of a contact that was what `due` wanted, and not what is `left`?
+
+    Who only did what was due keeps the dates; but a step that has opened ahead (`before`) was met before its own date,
+    whatever is overdue besides.
+    """
+    if not due:
+        return last_on is None or on > last_on
+    opened_ahead = any(step.state != FollowUpState.PLANNED and step.nominal_on < next_on for step in left)
+    return opened_ahead and on > max(step.nominal_on for step in due)
 
 
 def _effect(flow: Flow, row: FollowUpRow, on: date, last_on: date | None) -> Effect:

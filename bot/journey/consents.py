@@ -145,24 +145,27 @@ def stop_messages(
 ) -> None:
     """Stop everything automatic that has not left, in every program, but not the survey `but` (R84).
 
-    `person_id`: only what is for this contact person, or goes `to` one of these addresses. What staff are to do is no
-    message: a step with a task stays, and only its message is left out when it is due.
+    `person_id`: only what is for this contact person, or goes `to` one of these addresses. A step that does more than
+    send stays: what staff are to do, a class, and what is only counted. Its message is left out when it is due.
     """
     because, purposes = customers.OPTED_OUT, [str(purpose) for purpose in AUTOMATIC]
     waiting = {row.follow_up_id for row in messages.cancel_waiting(session, customer_id, purposes, because, to)}
     surveys.withdraw_others(session, customer_id, but=but, person_id=person_id)
     for row in follow_ups.unsent(session, customer_id):
         is_meant = row.purpose in purposes and person_id in (0, row.person_id)
-        is_message = row.state == FollowUpState.PLANNED and is_meant and not _has_task(runtime, row)
+        is_message = row.state == FollowUpState.PLANNED and is_meant and _only_sends(runtime, row)
         if (row.id in waiting or is_message) and move(
             session, FollowUpRow, row.id, FollowUpState.SUPPRESSED, reason=because
         ):
             trail.write(session, [follow_up_line(now, "skipped", because, row)])
 
 
-def _has_task(runtime: Runtime, row: FollowUpRow) -> bool:
-    program = runtime.shelf.version(row.program_version_id)
-    return row.flow != RESURVEY and program.flow(row.flow).task is not None
+def _only_sends(runtime: Runtime, row: FollowUpRow) -> bool:
+    """Is a message all that this step does? A flow without one is for staff, a class or a count."""
+    if row.flow == RESURVEY:
+        return True
+    flow = runtime.shelf.version(row.program_version_id).flow(row.flow)
+    return flow.message is not None and flow.task is None and flow.set_class is None
 
 
 # ----- less, and to nobody else

@@ -13,7 +13,7 @@ from typing import Any
 from sqlmodel import Session
 
 from bot.errors import InputError, NotFound
-from bot.journey import chains, said
+from bot.journey import chains, rights, said, violations
 from bot.journey.apply import apply
 from bot.journey.belongings import day_of
 from bot.journey.enrolment import BATCH, LONGEST, Result, local_day
@@ -30,8 +30,7 @@ from flows.decisions import PlanFollowUp
 from flows.events import Event
 from flows.plan import day_slot, plan_event, with_expiry
 from flows.program import ContactKind, Flow, Raised, field_kind
-from flows.promises import period_of
-from flows.rounds import counts_until
+from flows.rounds import counted_days, counts_until
 from flows.states import FollowUpState
 from flows.timing import place_instant
 from flows.triggers import AtLeast, Unanswered
@@ -251,7 +250,8 @@ def _tasks_waiting(session: Session, subject: Subject, made: Made) -> list[TaskR
     found = [
         task
         for task in tasks.open_of_customer(session, subject.customer.id)
-        if (task.program_id, task.counts_as) == (program.id, made.kind)
+        if task.program_id == program.id
+        and made.kind in task.counts_as
         and task.person_id in (0, made.person_id)
         and not task.ticket_id
         and task.flow not in counted
@@ -309,6 +309,7 @@ def _raise(session: Session, subject: Subject, made: Made, row_id: int, raised: 
     known = {said.SET: changes} if changes else {}
     note(session, told, "event", raised.event, data={"event": event.id, **known})
     apply(session, told, plan_event(program, event, subject.facts, now, subject.calendar))
+    violations.suspect_by_event(session, told, event)
 
 
 def _let_catch_up(session: Session, subject: Subject, flow: Flow, trigger: AtLeast, on: date, because: str) -> None:
@@ -318,8 +319,9 @@ def _let_catch_up(session: Session, subject: Subject, flow: Flow, trigger: AtLea
     reminding = [each for each in reminding if each.program_id == program_id]
     if not reminding:
         return
-    first, last = period_of(trigger.per, on)
-    until = counts_until(trigger, last, subject.in_force.program.time_zone)
+    program = subject.in_force.program
+    first, last = counted_days(trigger, on, program.permits(flow), subject.calendar)
+    until = counts_until(trigger, last, program.time_zone)
     if quotas.made_with(session, program_id, trigger.of, customer_id, first, last, until) >= trigger.at_least:
         for task in reminding:
             chains.fulfil_by_id(session, subject, task.follow_up_id, because)
@@ -454,21 +456,23 @@ def _agree_after(session: Session, subject: Subject, kind: str, on: date) -> Non
 
 @dataclass(frozen=True)
 class ByHand:
-    """A follow-up that staff plan: of which flow, on which day or at which time, and why."""
+    """A follow-up that staff plan: of which flow, on which day or at which time, why, and by whom (0: nobody says)."""
 
     program: str
     flow: str
     because: str
     on: date | None = None
     at: datetime | None = None
+    by: int = 0
 
 
 def plan_extra(runtime: Runtime, customer_id: int, wanted: ByHand) -> datetime:
     """Plan one more follow-up of a flow, beside what it plans itself (R35): when it is due. Twice the same is one.
 
-    NotFound: no such customer. InputError names what is wrong.
+    NotFound: no such customer. InputError names what is wrong. Forbidden: they may not choose who is asked.
     """
     runtime.shelf.refresh()
+    _check_chooser(runtime, wanted)
     with runtime.db.write() as session:
         subject, flow = _subject_of(session, runtime, customer_id, wanted)
         program, zone, calendar = subject.in_force.program, subject.zone, subject.calendar
@@ -483,6 +487,19 @@ def plan_extra(runtime: Runtime, customer_id: int, wanted: ByHand) -> datetime:
         occasion = f"{BY_HAND}{(wanted.at or wanted.on).isoformat()}"  # type: ignore[union-attr]
         apply(session, subject, [PlanFollowUp(flow.id, occasion, slot, flow.purpose, because)])
         return slot.due_at
+
+
+def _check_chooser(runtime: Runtime, wanted: ByHand) -> None:
+    """Of a survey that somebody is kept apart from, staff who are not choose who is asked (R159)."""
+    program = next((each.program for each in runtime.shelf.in_force if each.program.id == wanted.program), None)
+    if program is None or not program.independent_of:
+        return
+    asks = any(flow.id == wanted.flow and flow.message and flow.message.survey for flow in program.flows)
+    if asks and not wanted.by:
+        reason = f"{wanted.flow} asks a survey that not everybody may choose customers for"
+        raise InputError([{"field": "by", "reason": reason, "remedy": "say who plans it"}])
+    if asks:
+        rights.must_take_part(runtime, program, wanted.by, f"choosing whom {wanted.flow} asks")
 
 
 def agree_next(runtime: Runtime, customer_id: int, wanted: ByHand) -> None:

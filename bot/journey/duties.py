@@ -1,6 +1,7 @@
 """Duties of staff: when one comes round, its task opens once for its role, or for each member who has it.
 
-A duty that prepares what must be approved opens only where that is not approved, and is done once it is (R48).
+A duty that prepares what must be approved opens only where that is not approved, and is done once it is (R48); one that
+asks for a roster, only where a day of it is empty (rosters.py).
 A duty is planned ahead as a look like those of quotas.py, so that it opens once whoever ticks, and also after a night
 without power. Its days are counted in flows/duties.py. Next: tasks.py, where the task is done or missed.
 """
@@ -11,7 +12,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from bot.journey import approvals, tasks
+from bot.journey import approvals, rosters, tasks
 from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.store import staff, trail
@@ -49,14 +50,15 @@ def open_tasks(session: Session, runtime: Runtime, check: QuotaCheckRow, now: da
     if time is None:
         return {"tasks": [], "because": "the calendar has changed: it comes on another day"}
     if is_prepared(session, runtime, program, duty, time):
-        return {"tasks": [], "because": "what it prepares is approved"}
+        return {"tasks": [], "because": "what it prepares is approved, or the roster is complete"}
     in_force = InForce(check.program_version_id, program)
+    because = "; ".join(filter(None, (time.because, rosters.nobody_named(session, program, duty, time.nominal_on))))
     opened = []
-    for members in doers(session, program, duty):
+    for members in doers(session, program, duty, time.due_on):
         who = members[0].id if duty.each == "staff" and members else 0
         about = tasks.For(
             key=f"duty:{program.id}:{duty.id}:{time.nominal_on}:{who}",  # `_prepares` reads the day
-            because=time.because,
+            because=because,
             on=time.due_on,
             flow=duty.id,
         )
@@ -64,10 +66,13 @@ def open_tasks(session: Session, runtime: Runtime, check: QuotaCheckRow, now: da
     return {"tasks": [task_id for task_id in opened if task_id is not None]}
 
 
-def doers(session: Session, program: Program, duty: Duty) -> list[list[StaffRow]]:
-    """Who does it, once for each task; nobody has the role: one task, so that the superior hears of it."""
+def doers(session: Session, program: Program, duty: Duty, due_on: date) -> list[list[StaffRow]]:
+    """Who does what is due on a day, once for each task; nobody has the role: one task, so that the superior hears of
+    it. Each of the staff means each who is here by then.
+    """
     members = staff.with_role(session, program.id, duty.task.role)
-    return [[member] for member in members] if duty.each == "staff" and members else [members]
+    here = [[member] for member in members if member.since is None or member.since <= due_on]
+    return here if duty.each == "staff" and here else [members]
 
 
 # ----- what they prepare is approved
@@ -109,7 +114,9 @@ def occurrence(
 
 
 def is_prepared(session: Session, runtime: Runtime, program: Program, duty: Duty, time: Occurrence) -> bool:
-    """Has a person approved what this duty is to prepare?"""
+    """Has a person approved what this duty is to prepare, or published the roster that it asks for?"""
+    if duty.unless_rostered:
+        return not rosters.nobody_named(session, program, duty, time.nominal_on)
     if duty.unless_approved is None:
         return False
     flow = program.flow(duty.unless_approved)

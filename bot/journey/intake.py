@@ -13,7 +13,8 @@ from zoneinfo import ZoneInfo
 
 from sqlmodel import Session
 
-from bot.journey import said
+from bot.errors import InputError
+from bot.journey import cancellations, done_by, said, violations
 from bot.journey.apply import apply, not_gone_out, take_back
 from bot.journey.contacts import customers_called, faults_of_data
 from bot.journey.enrolment import BATCH, LONGEST, Result, local_day
@@ -24,6 +25,7 @@ from bot.store.storable import storable, storable_text
 from bot.store.tables import CustomerRow, EnrolmentRow, FollowUpRow
 from flows import plan
 from flows.events import Event
+from flows.matters import kind_meant, tells_a_date
 from flows.program import Program
 
 YEARS = range(1900, 2200)
@@ -58,19 +60,21 @@ def _accept_events(runtime: Runtime, source: str, rows: Sequence[EventIn]) -> li
     with runtime.db.write() as session:
         found = customers_called(session, runtime, source, (row.customer for row in rows))
         good: dict[str, tuple[int, EventIn, int]] = {}
+        values: dict[str, dict[str, Any]] = {}
         for index, row in enumerate(rows):
-            faults = _check_event(runtime, row, found.get(row.customer))
-            if faults:
+            if faults := _check_event(runtime, row, found.get(row.customer)):
                 results[index] = Result(row.id, "refused", faults=tuple(faults))
-            elif row.id in good:
+                continue
+            if row.id in good:
                 results[index] = Result(row.id, "known")
-            else:
-                good[row.id] = (index, row, found[row.customer])
-        values = [
-            _event_values(session, runtime, source, row, customer_id, now) for _, row, customer_id in good.values()
-        ]
-        new = events.add_many(session, values)
-        matters = {value["external_id"]: value["matter_id"] for value in values}
+                continue
+            customer_id = found[row.customer]
+            try:
+                values[row.id] = _event_values(session, runtime, source, row, customer_id, now)
+                good[row.id] = (index, row, customer_id)
+            except InputError as refused:
+                results[index] = Result(row.id, "refused", faults=refused.faults)
+        new = events.add_many(session, list(values.values()))
         people = customers.lock(session, (good[external_id][2] for external_id in new))
         enrolments = _enrolments_for(session, runtime, people, (good[each] for each in new), now)
         activity: dict[int, customers.Activity] = {}
@@ -78,8 +82,9 @@ def _accept_events(runtime: Runtime, source: str, rows: Sequence[EventIn]) -> li
             if external_id not in new:
                 results[index] = Result(row.id, "known")
                 continue
-            event = Event(new[external_id], row.type, row.at, row.data, matters[external_id])
-            _take_in(session, runtime, people[customer_id], enrolments, event, activity, now)
+            event = Event(new[external_id], row.type, row.at, row.data, values[external_id]["matter_id"])
+            is_meant = bool(event.matter_id) and not any(_named(_knowing(runtime, row), row))
+            _take_in(session, runtime, people[customer_id], enrolments, event, activity, now, is_meant=is_meant)
             results[index] = Result(row.id, "new", event.id)
         customers.note_activity(session, activity)
     return [results[index] for index in range(len(rows))]
@@ -152,9 +157,14 @@ def _check_event(runtime: Runtime, row: EventIn, customer_id: int | None) -> lis
             }
         )
         return faults
+    programs = _knowing(runtime, row)
+    kinds = sorted({each for program in programs for each in program.matters})
+    if row.matter and kinds and not (key and kind in kinds):
+        remedy = f"write kind:id; the kinds are {', '.join(kinds)}"
+        faults.append({"field": "matter", "reason": f"{row.matter!r} is no matter", "remedy": remedy})
     fields: dict[str, str] = {}
-    for program_id in known[row.type]:
-        fields.update(runtime.shelf.program(program_id).program.events[row.type].fields)
+    for program in programs:
+        fields.update(program.events[row.type].fields)
     return [*faults, *faults_of_data(fields, row.data)]
 
 
@@ -175,20 +185,58 @@ def _event_values(
 
 
 def _matter(session: Session, runtime: Runtime, source: str, row: EventIn, customer_id: int) -> int:
-    """The matter that an event is about: the one that it names, or else the one that its data name; 0: none.
+    """The matter that an event is about: the one that it names, or else the one that it can mean; 0: none."""
+    programs = _knowing(runtime, row)
+    kind, key = _named(programs, row)
+    if kind:
+        return matters.find_or_add(session, customer_id, source, kind, key)
+    kind = next(filter(None, (kind_meant(program, row.type) for program in programs)), "")
+    return _meant(session, programs, source, row, customer_id, kind) if kind else 0
+
+
+def _knowing(runtime: Runtime, row: EventIn) -> list[Program]:
+    """The programs that know events of this type."""
+    return [runtime.shelf.program(each).program for each in runtime.shelf.event_types()[row.type]]
+
+
+def _named(programs: Iterable[Program], row: EventIn) -> tuple[str, str]:
+    """Kind and key of the matter that an event names, itself or in its data; empty: it names none.
 
     A field called as a kind of matter holds the key of one: two orders of a customer are two.
     """
     if row.matter:
         kind, _, key = row.matter.partition(":")
-        return matters.find_or_add(session, customer_id, source, kind, key)
-    for program_id in runtime.shelf.event_types()[row.type]:
-        program = runtime.shelf.program(program_id).program
+        return kind, key
+    for program in programs:
         for kind in (each for each in program.matters if each in program.events[row.type].fields):
             key = storable_text(str(row.data.get(kind) or ""))
             if 0 < len(key) <= LONGEST["id"]:
-                return matters.find_or_add_own(session, customer_id, source, kind, key)
-    return 0
+                return kind, key
+    return "", ""
+
+
+def _meant(
+    session: Session, programs: Sequence[Program], source: str, row: EventIn, customer_id: int, kind: str
+) -> int:
+    """The matter of this kind that an event means without a name: the customer's only one that is open.
+
+    Where none is open, an event that tells a date begins one of its own; 0: it tells none. InputError: there are
+    several.
+    """
+    known = events.by_external_id(session, source, row.id)
+    if known is not None:
+        return known.matter_id
+    still_open = matters.open_of(session, customer_id, kind)
+    if len(still_open) > 1:
+        keys = [each.external_id for each in still_open]
+        reason = f"is missing, and this customer has {len(keys)} of kind {kind!r}: {', '.join(keys[:5])}"
+        raise InputError([{"field": "matter", "reason": reason, "remedy": f"say which one, as {kind}:{keys[0]}"}])
+    if still_open:
+        return still_open[0].id
+    is_dated = any(tells_a_date(program, row.type, row.data, kind) for program in programs)
+    if not is_dated:
+        return 0
+    return matters.find_or_add(session, customer_id, source, kind, matters.key_of_event(row.id))
 
 
 def _take_in(
@@ -199,8 +247,13 @@ def _take_in(
     event: Event,
     activity: dict[int, customers.Activity],
     now: datetime,
+    *,
+    is_meant: bool,
 ) -> None:
-    """One new event: count activity, plan, in every program that knows its type."""
+    """One new event: count activity, plan, in every program that knows its type.
+
+    `is_meant`: it names no matter, and is about the only one that it can mean.
+    """
     event_on = event.occurred_at.astimezone(ZoneInfo(customer.zone)).date()
     for in_force in runtime.shelf.in_force:
         program = in_force.program
@@ -215,16 +268,27 @@ def _take_in(
         subject = Subject(runtime, in_force, customer, enrolment, now, event_id=event.id)
         known = {said.SET: changes} if changes else {}
         note(session, subject, "event", event.type, data={"event": event.id, **known})
+        if is_meant:
+            _note_moved(session, subject, event, changes)
+        done_by.finish(session, subject, event)  # before `stops_on` takes it away
         apply(session, subject, plan.plan_event(program, event, facts_of(customer, enrolment), now, subject.calendar))
+        violations.suspect_by_event(session, subject, event)
+
+
+def _note_moved(session: Session, subject: Subject, event: Event, changes: said.Changes) -> None:
+    """Say which date of a matter has moved although the event named none: it may be about a new one."""
+    for target, (before, after) in changes.items():
+        kind, dot, field = target.partition(".")
+        if dot and field != "state" and before not in (None, after):
+            because = f"{target} is {after}, no longer {before}: {event.type} names no {kind}, and only one is open"
+            note(session, subject, "notice", because)
 
 
 def _count_activity(
     program: Program, enrolment: EnrolmentRow, event: Event, on: date, activity: dict[int, customers.Activity]
 ) -> None:
     """Count it for the decisions that follow, and for the increment that is written at the end of the batch."""
-    assert program.activity is not None
-    value = event.data.get(program.activity.amount or "", 0)
-    amount = float(value) if isinstance(value, int | float) else 0.0
+    amount = cancellations.amount_of(program, event.data)
     enrolment.activity_count += 1
     enrolment.activity_total += amount
     enrolment.activity_on = max(enrolment.activity_on or on, on)
@@ -243,7 +307,8 @@ def cancel_event(runtime: Runtime, source: str, external_id: str, because: str) 
         if event is None:
             return 0
         customer = customers.lock(session, [event.customer_id])[event.customer_id]
-        restored = said.undo(session, customer, event) if event.cancelled_at is None else {}
+        stood = event.cancelled_at is None
+        restored = said.undo(session, customer, event) if stood else {}
         events.cancel(session, event.id, now)
         occasions = {f"date:{target}:{after}" for target, (after, _) in restored.items()}
 
@@ -264,4 +329,8 @@ def cancel_event(runtime: Runtime, source: str, external_id: str, because: str) 
             data = {"event": event.id, said.SET: restored}
             lines.append(trail.line(now, "cancelled", because, customer_id=customer.id, data=data))
         trail.write(session, lines)
+        if stood:
+            for in_force in runtime.shelf.in_force:
+                enrolment = customers.enrolment(session, customer.id, in_force.program.id)
+                cancellations.undo(session, Subject(runtime, in_force, customer, enrolment, now), event, because)
     return len(rows)

@@ -7,7 +7,7 @@ from sqlmodel import Session
 from bot.journey.outreach import BATCH
 from bot.runtime import Runtime
 from bot.store import surveys, tickets, trail
-from bot.store.rows import move
+from bot.store.rows import move_many
 from bot.store.tables import SurveyRow
 from flows.states import SurveyState
 
@@ -17,9 +17,9 @@ def lapse_surveys(runtime: Runtime, limit: int = BATCH) -> int:
     now = runtime.clock.now()
     with runtime.db.write() as session:
         rows = surveys.lapsed(session, now, limit)
+        move_many(session, SurveyRow, [row.id for row in rows], SurveyState.LAPSED)
         for row in rows:
-            if move(session, SurveyRow, row.id, SurveyState.LAPSED):
-                _after_lapse(session, runtime, row, now)
+            _after_lapse(session, runtime, row, now)
     return len(rows)
 
 

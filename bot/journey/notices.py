@@ -6,7 +6,7 @@ Each notice is told once: its key makes one message for each member, like every 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import structlog
 from sqlmodel import Session
@@ -17,6 +17,7 @@ from bot.staffing import OPERATOR, reach
 from bot.store import follow_ups, messages, settings, staff, trail
 from bot.store.agenda import STOPPED
 from bot.store.tables import StaffRow
+from bot.words import words_in
 from flows.program import Program
 from messages.catalog import Purpose
 
@@ -58,16 +59,14 @@ def tell(
 ) -> None:
     """Tell some members of staff of a program something at an instant, each in their language. The same key: once.
 
-    A variable may be given in several languages (language -> text), as programs name things.
+    A variable may be given in several languages (language -> text), as programs name things; a `reason` of the trail is
+    said in each member's.
     """
     channels = [name for name in runtime.channels if name != not_by]
     digest = hashlib.sha256(key.encode()).hexdigest()[:32]  # a key may be longer than its column
     for member in members:
         channel, address = reach(member, channels)
-        said = {
-            name: program.text(value, member.language) if isinstance(value, Mapping) else value
-            for name, value in variables.items()
-        }
+        said = {name: _said(program, member.language, name, value) for name, value in variables.items()}
         columns = wording.compose(runtime, program, template, member.language, program.zone, said)
         messages.put(
             session,
@@ -86,11 +85,27 @@ def tell(
         )
 
 
-def tell_behind(
+def _said(program: Program, language: str, name: str, value: Any) -> Any:
+    """A variable as a member of staff reads it."""
+    if isinstance(value, Mapping):
+        return program.text(value, language)
+    if name != "reason" or not isinstance(value, str):
+        return value
+    words = words_in(language)
+
+    def naming(kind: str, word: str) -> str:
+        event = program.events.get(word) if kind == "event" else None
+        return program.text(event.name, language) if event else words.name(kind, word)
+
+    return words.because(value, naming)
+
+
+def tell_missing(
     session: Session,
     runtime: Runtime,
     program: Program,
     members: Iterable[StaffRow],
+    template: Literal["staff/behind", "staff/too_few"],
     key: str,
     missing: int,
     kinds: Sequence[str],
@@ -99,29 +114,11 @@ def tell_behind(
     *,
     customer: str | None = None,
 ) -> None:
-    """Tell who is behind what is still missing, and until when: contacts of these kinds with one customer, or with
-    different customers (None).
+    """Tell how many contacts of these kinds a period lacks that ends on `last`: with one customer, or with different
+    customers (None).
     """
     variables = {"customer_name": customer, "item": _named(program, kinds), "count": missing, "closes_on": last}
-    tell(session, runtime, program, members, "staff/behind", key, variables, at)
-
-
-def tell_too_few(
-    session: Session,
-    runtime: Runtime,
-    program: Program,
-    members: Iterable[StaffRow],
-    key: str,
-    missing: int,
-    kinds: Sequence[str],
-    last: date,
-    at: datetime,
-    *,
-    customer: str,
-) -> None:
-    """Tell that a period is over, and how many contacts of these kinds with one customer it lacks."""
-    variables = {"customer_name": customer, "item": _named(program, kinds), "count": missing, "closes_on": last}
-    tell(session, runtime, program, members, "staff/too_few", key, variables, at)
+    tell(session, runtime, program, members, template, key, variables, at)
 
 
 def _named(program: Program, kinds: Sequence[str]) -> Mapping[str, str]:

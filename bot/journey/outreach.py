@@ -270,23 +270,14 @@ def _hold(batch: _Batch, row: FollowUpRow, error: Exception) -> None:
 
 
 def _judge(session: Session, batch: _Batch, row: FollowUpRow) -> None:
-    """One due follow-up: still wanted? allowed? reachable? What follows is kept in the batch."""
-    runtime, now = batch.runtime, batch.now
-    program = runtime.shelf.version(row.program_version_id)
-    customer = batch.people[row.customer_id]
-    enrolment = batch.enrolments.get((customer.id, program.id))
-    subject = Subject(runtime, InForce(row.program_version_id, program), customer, enrolment, now)
-    subject.ticket = batch.tickets.get(row.ticket_id)
-    subject.survey = batch.surveys.get(row.survey_id)
-    subject.event = batch.events.get(row.event_id)
-    subject.matter = batch.matters.get(row.matter_id)
-    step = Step.of(program, row)
+    """One due follow-up: still wanted? Then what staff do, and its message. What follows is kept in the batch."""
+    subject = _subject_of(batch, row)
+    step = Step.of(subject.in_force.program, row)
     if step.flow and is_chain(step.flow) and chains.is_step(step.flow, row):
         batch.steps.append((row, subject))
-    if row.expires_at is not None and now >= row.expires_at:
+    if row.expires_at is not None and batch.now >= row.expires_at:
         return _settle(batch, row, FollowUpState.EXPIRED, "missed", "expired: its time had passed")
-    gone = _no_longer_wanted(session, batch, step, subject, row)
-    if gone:
+    if gone := _no_longer_wanted(session, batch, step, subject, row):
         return _settle(batch, row, FollowUpState.CANCELLED, "cancelled", gone)
     if step.flow and isinstance(step.flow.on, AtLeast):
         found = quotas.settle_least(session, subject, step.flow, row)
@@ -301,41 +292,73 @@ def _judge(session: Session, batch: _Batch, row: FollowUpRow) -> None:
         opened = not refused
     if step.template is None:
         return _settle(batch, row, FollowUpState.SENT, None if opened else "done", row.reason)
-    point, because = _first_usable(runtime, _points_for(batch.points, row), step, step.channels)
+    return _judge_message(session, batch, step, subject, row, opened)
+
+
+def _subject_of(batch: _Batch, row: FollowUpRow) -> Subject:
+    """Whom a follow-up is for, with everything that it is about."""
+    program = batch.runtime.shelf.version(row.program_version_id)
+    return Subject(
+        batch.runtime,
+        InForce(row.program_version_id, program),
+        batch.people[row.customer_id],
+        batch.enrolments.get((row.customer_id, program.id)),
+        batch.now,
+        ticket=batch.tickets.get(row.ticket_id),
+        survey=batch.surveys.get(row.survey_id),
+        event=batch.events.get(row.event_id),
+        matter=batch.matters.get(row.matter_id),
+    )
+
+
+def _judge_message(
+    session: Session, batch: _Batch, step: Step, subject: Subject, row: FollowUpRow, opened: bool
+) -> None:
+    """The message of a step: reachable? allowed? approved? now? `opened`: staff have a task already, in any case."""
+    customer = subject.customer
+    point, because = _first_usable(batch.runtime, _points_for(batch.points, row), step, step.channels)
     if point is None and (customer.opted_out_at or row.person_id in customers.silent_people(session, customer.id)):
         return _without_message(batch, row, opened, FollowUpState.SUPPRESSED, "skipped", customers.OPTED_OUT)
     if point is None:
         return _without_message(batch, row, opened, FollowUpState.UNREACHABLE, "unreachable", because)
-    purpose = Purpose(row.purpose)
-    allowed = may_contact(
-        purpose,
-        _standing(batch, customer, enrolment, row.person_id),
-        now,
-        permits=step.permits(),
-        calendar=subject.calendar,
-        cap=program.cap,
-        exempt_from_cap=step.exempt_from_cap,
-        exempt_from_windows=step.exempt_from_windows(row),
-        milestone=step.tells_milestone,
-        by_hand=row.occasion.startswith(BY_HAND),
-    )
+    allowed = _allowed(batch, step, subject, row)
     if isinstance(allowed, No):
         return _without_message(batch, row, opened, FollowUpState.SUPPRESSED, "skipped", allowed.because)
     if isinstance(allowed, Yes) and (waits := batch.unapproved.get(_kind_of(row))):
         return _await_approval(session, batch, step, row, waits)
     if isinstance(allowed, Yes):
         allowed = _not_yet(session, batch, step, subject, row, point)
-    if isinstance(allowed, Later):
-        if row.expires_at is not None and allowed.at >= row.expires_at:
-            because = f"{allowed.because}: not allowed before its deadline"
-            return _without_message(batch, row, opened, FollowUpState.SUPPRESSED, "skipped", because)
-        return _wait(session, batch, row, customer, allowed)
-    counts = purpose in CAPPED and not step.exempt_from_cap
+    if not isinstance(allowed, Later):
+        return _send(batch, step, subject, row, point)
+    if row.expires_at is not None and allowed.at >= row.expires_at:
+        because = f"{allowed.because}: not allowed before its deadline"
+        return _without_message(batch, row, opened, FollowUpState.SUPPRESSED, "skipped", because)
+    return _wait(session, batch, row, customer, allowed)
+
+
+def _allowed(batch: _Batch, step: Step, subject: Subject, row: FollowUpRow) -> Yes | No | Later:
+    """May we write to this customer now, as far as consent, windows, flags and caps go?"""
+    return may_contact(
+        Purpose(row.purpose),
+        _standing(batch, subject.customer, subject.enrolment, row.person_id),
+        batch.now,
+        permits=step.permits(),
+        calendar=subject.calendar,
+        cap=step.program.cap,
+        exempt_from_cap=step.exempt_from_cap,
+        exempt_from_windows=step.exempt_from_windows(row),
+        milestone=step.tells_milestone,
+        by_hand=row.occasion.startswith(BY_HAND),
+    )
+
+
+def _send(batch: _Batch, step: Step, subject: Subject, row: FollowUpRow, point: ContactPointRow) -> None:
+    """It goes out now, and counts for the cap of whomever it reaches."""
+    counts = Purpose(row.purpose) in CAPPED and not step.exempt_from_cap
     if counts:
-        for whom in {(customer.id, 0), (customer.id, row.person_id)}:
-            batch.recent[whom] = (*batch.recent.get(whom, ()), now)
+        for whom in {(row.customer_id, 0), (row.customer_id, row.person_id)}:
+            batch.recent[whom] = (*batch.recent.get(whom, ()), batch.now)
     batch.sends.append(_Send(row, step, subject, point, counts, batch.persons.get(row.person_id)))
-    return None
 
 
 def _not_yet(
@@ -650,7 +673,7 @@ def _reminded_of(send: _Send) -> dict[str, Any]:
             words = send.step.program.milestones[name]
             item: str | None = send.step.program.text(words, send.subject.customer.language)
         case "date":
-            item = send.subject.matter.external_id if send.subject.matter else None
+            item = matters.name_of(send.subject.matter)
         case _:
             return {}
     return {"item": item, "event_on": date.fromisoformat(on)}

@@ -3,16 +3,19 @@
 Each writes its rows and a line of the trail in the caller's transaction. What staff do with a ticket: callbacks.py.
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from sqlmodel import Session
 
+from bot.journey import concentrations
 from bot.journey.subject import Subject, note
 from bot.store import events, follow_ups, matters, tasks, tickets
 from bot.store.selections import CLOSED
 from bot.store.tables import EventRow, TicketRow
 from flows.appointment import wished_ping
-from flows.callback import for_its_owner, pings_of_owner
+from flows.callback import answers_for, for_its_owner, handovers, next_role, pings_of_owner
 from flows.decisions import NextRound, OpenTicket, PlannedPing
 from flows.offsets import until
 from flows.promises import ping_time
@@ -25,8 +28,8 @@ FOLLOWED_UP = (FollowUpState.SENT, FollowUpState.ANSWERED, FollowUpState.FULFILL
 def open_ticket(session: Session, subject: Subject, decision: OpenTicket) -> None:
     """A ticket in the hands of its owner, with its ladder; where one is live, the words join it."""
     program = subject.in_force.program
-    event = _asked_about(session, subject)
-    decision = for_its_owner(decision, program, event.data if event else {})
+    event = asked_about(session, subject)
+    decision = for_its_owner(decision, program, subject.facts.facts(subject.today, event.data if event else {}))
     ticket_id = tickets.open_(
         session,
         {
@@ -54,7 +57,8 @@ def open_ticket(session: Session, subject: Subject, decision: OpenTicket) -> Non
         add_to_ticket(session, subject, decision.because, decision.wished_at)
         return
     subject.ticket = tickets.get(session, ticket_id)
-    tickets.plan_pings(session, ticket_id, 1, decision.pings)
+    off_days = handovers(program, decision.owner_role, subject.now, decision.due_at, subject.calendar)
+    plan_pings(session, subject, ticket_id, 1, (*decision.pings, *off_days))
     note(
         session,
         subject,
@@ -72,9 +76,17 @@ def open_ticket(session: Session, subject: Subject, decision: OpenTicket) -> Non
             "urgent": decision.urgent,
         },
     )
+    concentrations.look(session, subject)
 
 
-def _asked_about(session: Session, subject: Subject) -> EventRow | None:
+def plan_pings(session: Session, subject: Subject, ticket_id: int, round_: int, pings: Iterable[PlannedPing]) -> int:
+    """Plan notices about a ticket, each for whoever answers when it comes; how many are new."""
+    program, calendar = subject.in_force.program, subject.calendar
+    planned = [replace(ping, role=answers_for(program, ping.role, ping.due_at, calendar)) for ping in pings]
+    return tickets.plan_pings(session, ticket_id, round_, planned)
+
+
+def asked_about(session: Session, subject: Subject) -> EventRow | None:
     """The event of the survey that was answered, or of what this program followed up last: as long as an answer after a
     complaint would count.
     """
@@ -138,7 +150,8 @@ def _note_wish(session: Session, subject: Subject, ticket: TicketRow, wished_at:
     tickets.note(session, ticket.id, **known)
     for name, value in known.items():
         setattr(ticket, name, value)
-    tickets.plan_pings(session, ticket.id, ticket.round, [wished_ping(ticket.owner_role, wished_at, subject.zone)])
+    reminder = wished_ping(ticket.owner_role, wished_at, subject.zone)
+    plan_pings(session, subject, ticket.id, ticket.round, [reminder])
 
 
 def ping_now(session: Session, subject: Subject, roles: tuple[str, ...], step: str, because: str) -> None:
@@ -149,8 +162,19 @@ def ping_now(session: Session, subject: Subject, roles: tuple[str, ...], step: s
     at = ping_time(subject.now, subject.zone)
     if subject.inbound is not None:
         step = f"{step}:{subject.inbound.id}"  # the next such reply is another reason to ping
-    tickets.plan_pings(session, ticket.id, ticket.round, (PlannedPing(step, role, at) for role in roles))
+    plan_pings(session, subject, ticket.id, ticket.round, (PlannedPing(step, role, at) for role in roles))
     note(session, subject, "alert", because, ticket_id=ticket.id, data={"roles": list(roles), "at": at.isoformat()})
+
+
+def ping_superior(session: Session, subject: Subject, step: str, because: str) -> None:
+    """Whoever stands above the owner of the subject's ticket hears of it at once; nobody does: the owner knows."""
+    ticket = subject.ticket or tickets.live(session, subject.customer.id, subject.in_force.program.id)
+    if ticket is None:
+        return
+    program = subject.in_force.program
+    above = program.callback.superior or next_role(program, ticket.owner_role, ticket.owner_role)
+    if above is not None and above != ticket.owner_role:
+        ping_now(session, subject, (above,), step, because)
 
 
 def next_round(session: Session, subject: Subject, decision: NextRound) -> None:
@@ -178,7 +202,9 @@ def next_round(session: Session, subject: Subject, decision: NextRound) -> None:
     for name, value in values.items():
         setattr(ticket, name, value)
     _drop_tasks(session, subject, ticket, f"round {round_} has begun")
-    tickets.plan_pings(session, ticket.id, round_, pings_of_owner(program, ticket.owner_role, decision.pings))
+    off_days = handovers(program, ticket.owner_role, subject.now, decision.due_at, subject.calendar)
+    pings = (*pings_of_owner(program, ticket.owner_role, decision.pings), *off_days)
+    plan_pings(session, subject, ticket.id, round_, pings)
     if decision.wished_at is not None:
         _note_wish(session, subject, ticket, decision.wished_at)
     note(
@@ -200,7 +226,8 @@ def close_ticket(session: Session, subject: Subject, because: str) -> None:
 
 
 def _drop_tasks(session: Session, subject: Subject, ticket: TicketRow, because: str) -> None:
-    """What staff were still to do about a ticket that has moved on."""
+    """What staff were still to do about a ticket that has moved on; writing it down they owe all the same."""
+    report = subject.in_force.program.callback.report
     for task in tickets.open_tasks(session, ticket.id, ticket.customer_id):
-        if tasks.cancel(session, task.id, because):
+        if (report is None or task.kind != report.kind) and tasks.cancel(session, task.id, because):
             note(session, subject, "cancelled", because, data={"task": task.id})

@@ -3,7 +3,9 @@
     quotas of a program        follow-up, collection, issue and handling rates; what is missing is drawn into tasks
     contacts of each customer  `AtLeast`: a follow-up per customer, settled here when outreach claims it
     customers of each member   `AtLeast`, each: staff
+    satisfaction with staff    put into bands, in appraisals.py
     duties of staff            open at their time, in duties.py
+    forms                      deleted once they need not be kept, in archive.py
 
 Each look is planned once and kept with what it found. Next: classes.py, whose recount is planned here too.
 """
@@ -15,19 +17,19 @@ from typing import Any
 
 from sqlmodel import Session
 
-from bot.journey import classes, duties, tasks
-from bot.journey.notices import tell_behind, tell_too_few
+from bot.journey import appraisals, archive, classes, duties, tasks
+from bot.journey.notices import tell_missing
 from bot.journey.subject import Subject
 from bot.runtime import Runtime
 from bot.shelf import InForce
 from bot.store import customers, follow_ups, programs, quotas, staff, trail
-from bot.store.tables import EnrolmentRow, FollowUpRow, QuotaCheckRow
+from bot.store.tables import EnrolmentRow, FollowUpRow, QuotaCheckRow, StaffRow
 from flows import sampling
 from flows.offsets import add, resolve_local
 from flows.program import Flow, Program, Quota
 from flows.promises import period_of, ping_time
 from flows.quotas import Reached, closings, recounts
-from flows.rounds import counts_until, look_slot, looks, task_due
+from flows.rounds import counted_days, counts_until, least_of, look_slot, looks, task_due
 from flows.states import FollowUpState
 from flows.triggers import AtLeast, OnFestival, Unanswered
 
@@ -43,6 +45,7 @@ def plan_checks(session: Session, runtime: Runtime, in_force: InForce, today: da
     """Plan the looks between today and the program's horizon; those planned already are passed over."""
     program = in_force.program
     until, begun_at = add(today, program.horizon), programs.begun_at(session, program.id)
+    checks = (*_checks(runtime, program, begun_at, today, until), *archive.looks(session, program, today))
     return sum(
         quotas.plan(
             session,
@@ -56,7 +59,7 @@ def plan_checks(session: Session, runtime: Runtime, in_force: InForce, today: da
                 "due_at": at,
             },
         )
-        for name, kind, first, last, at in _checks(runtime, program, begun_at, today, until)
+        for name, kind, first, last, at in checks
     )
 
 
@@ -84,6 +87,7 @@ def _checks(
         for closing in recounts(program.classes.every, today, until, calendar, zone):
             yield CLASSES, CLASSES, closing.first, closing.last, closing.at
     yield from duties.looks(runtime, program, today, until)
+    yield from appraisals.looks(runtime, program, today, until)
 
 
 # ----- looked at
@@ -107,6 +111,10 @@ def _look(session: Session, runtime: Runtime, check: QuotaCheckRow, now: datetim
     program = runtime.shelf.version(check.program_version_id)
     if check.kind == duties.DUTY:
         return duties.open_tasks(session, runtime, check, now)
+    if check.kind == appraisals.APPRAISAL:
+        return appraisals.appraise(session, runtime, check, now)
+    if check.kind == archive.ARCHIVE:
+        return archive.find_deletable(session, runtime, check, now)
     if check.kind == CLASSES:
         return {} if classes.recount(session, runtime, InForce(check.program_version_id, program), now) else None
     quota = next((quota for quota in program.quotas if quota.id == check.name), None)
@@ -122,10 +130,10 @@ def _groups(session: Session, program: Program, quota: Quota, check: QuotaCheckR
     span = (check.first, check.last)
     match quota.rate:
         case "follow_up" if quota.among:
-            counted = (flows, *span, quota.reached, quota.among)
+            counted = (flows, *span, _reach(program, quota), quota.among)
             found = quotas.members_contacted(session, program.id, *counted, by_class)
         case "follow_up":
-            found = quotas.contacted(session, program.id, flows, *span, quota.reached, by_class)
+            found = quotas.contacted(session, program.id, flows, *span, _reach(program, quota), by_class)
         case "collection":
             found = quotas.returned(session, program.id, flows, *span, by_class)
         case "issue":
@@ -135,6 +143,11 @@ def _groups(session: Session, program: Program, quota: Quota, check: QuotaCheckR
             since, until = (resolve_local(day, time(0), zone) for day in (check.first, _after(check.last)))
             found = quotas.handled(session, program.id, since, until)
     return [(class_, Reached(*counts)) for class_, counts in sorted(found.items())]
+
+
+def _reach(program: Program, quota: Quota) -> quotas.Reach:
+    """What counts as contacted; paperwork reaches nobody."""
+    return quotas.Reach(quota.reached, tuple(name for name, kind in program.contacts.items() if kind.reaches))
 
 
 def _after(day: date) -> date:
@@ -222,11 +235,13 @@ def _left(session: Session, program: Program, quota: Quota, check: QuotaCheckRow
         case "follow_up" if quota.among:
             classes = (class_,) if class_ is not None else quota.among
             span = (check.first, check.last)
-            return quotas.members_not_contacted(session, program.id, flows, *span, quota.reached, classes)
+            return quotas.members_not_contacted(session, program.id, flows, *span, _reach(program, quota), classes)
         case "issue":
             return quotas.not_issued(session, program.id, flows, check.first, check.last, class_)
         case _:
-            return quotas.not_contacted(session, program.id, flows, check.first, check.last, quota.reached, class_)
+            return quotas.not_contacted(
+                session, program.id, flows, check.first, check.last, _reach(program, quota), class_
+            )
 
 
 _NAMED = 20
@@ -252,7 +267,7 @@ def settle_least(session: Session, subject: Subject, flow: Flow, row: FollowUpRo
     assert isinstance(trigger, AtLeast)
     program, customer = subject.in_force.program, subject.customer
     first, closes = date.fromisoformat(row.occasion.split(":")[1]), row.occasion.endswith(f":{CLOSE}")
-    last = period_of(trigger.per, first)[1]
+    last = counted_days(trigger, first, program.permits(flow), subject.calendar)[1]
     until = counts_until(trigger, last, program.time_zone)
     count = quotas.made_with(session, program.id, trigger.of, customer.id, first, last, until)
     found: dict[str, Any] = {"count": count, "target": trigger.at_least, "period": first.isoformat()}
@@ -261,7 +276,7 @@ def settle_least(session: Session, subject: Subject, flow: Flow, row: FollowUpRo
         known = follow_ups.is_fulfilled(session, program.id, flow.id, customer.id, f"least:{first}:")
         return Outcome(FollowUpState.FULFILLED, None if known else "fulfilled", f"enough: {told}", found)
     if closes:
-        found |= _tell_superior(session, subject, flow, row, trigger.at_least - count, last)
+        found |= {"met": False, **_tell_superior(session, subject, flow, row, trigger.at_least - count, last)}
         return Outcome(FollowUpState.SENT, "breach", f"too few: {told}", found)
     role = flow.task.role if flow.task else program.callback.owner
     members = tasks.who_does(session, program, role, subject.enrolment.staff if subject.enrolment else ())
@@ -278,8 +293,8 @@ def settle_least(session: Session, subject: Subject, flow: Flow, row: FollowUpRo
         tasks.open_for(session, subject, about, flow.task)
     else:
         missing, at = trigger.at_least - count, ping_time(subject.now, program.time_zone)
-        key, name = f"behind:{row.id}", customer.name
-        tell_behind(session, subject.runtime, program, members, key, missing, trigger.of, last, at, customer=name)
+        key, lacks = f"behind:{row.id}", (missing, trigger.of, last, at)
+        tell_missing(session, subject.runtime, program, members, "staff/behind", key, *lacks, customer=customer.name)
     return Outcome(
         FollowUpState.SENT, "ping", f"behind: {told}", {**found, "staff": [each.name for each in members], "role": role}
     )
@@ -295,8 +310,9 @@ def _tell_superior(
     program = subject.in_force.program
     role = tasks.superior_of(program, flow.task)
     members = staff.with_role(session, program.id, role)
-    at, key, name = ping_time(subject.now, program.time_zone), f"too_few:{row.id}", subject.customer.name
-    tell_too_few(session, subject.runtime, program, members, key, missing, flow.on.of, last, at, customer=name)
+    key, lacks = f"too_few:{row.id}", (missing, flow.on.of, last, ping_time(subject.now, program.time_zone))
+    name = subject.customer.name
+    tell_missing(session, subject.runtime, program, members, "staff/too_few", key, *lacks, customer=name)
     return {"role": role, "staff": [each.name for each in members]}
 
 
@@ -314,34 +330,65 @@ def ended_before_the_class(trigger: AtLeast, row: FollowUpRow, enrolment: Enrolm
 # ----- customers of each member of staff
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What a period asks of one member of staff, and the day from which their contacts count."""
+
+    member: StaffRow
+    least: int
+    first: date
+
+
+def _asked(
+    session: Session, runtime: Runtime, check: QuotaCheckRow, program: Program, flow: Flow, trigger: AtLeast
+) -> Sequence[_Asked]:
+    """Whoever was here in the period; who began in it is asked for its share, of contacts from that day on."""
+    role = flow.task.role if flow.task else program.callback.owner
+    permits, calendar = program.permits(flow), runtime.calendar(program)
+    found = [
+        _Asked(
+            member,
+            least_of(trigger, member.since, check.first, check.last, permits, calendar),
+            max(check.first, member.since or check.first),
+        )
+        for member in staff.with_role(session, program.id, role)
+    ]
+    return [asked for asked in found if asked.least]
+
+
 def _count_staff(
     session: Session, runtime: Runtime, check: QuotaCheckRow, program: Program, flow: Flow, now: datetime
 ) -> Sequence[Mapping[str, Any]]:
     """How many different customers each member has contacted; who is behind is told, at the end it is a breach."""
     trigger = flow.on
     assert isinstance(trigger, AtLeast)
-    role = flow.task.role if flow.task else program.callback.owner
     until = counts_until(trigger, check.last, program.time_zone)
-    met = quotas.customers_met(session, program.id, trigger.of, check.first, check.last, until)
+    members = _asked(session, runtime, check, program, flow, trigger)
+    met = {
+        first: quotas.customers_met(session, program.id, trigger.of, first, check.last, until)
+        for first in {asked.first for asked in members}
+    }
     found = []
-    for member in staff.with_role(session, program.id, role):
-        count = met.get(member.id, 0)
+    for asked in members:
+        member = asked.member
+        count = met[asked.first].get(member.id, 0)
+        missing = asked.least - count
         data = {
             "staff": member.name,
             "count": count,
-            "target": trigger.at_least,
-            "met": count >= trigger.at_least,
+            "target": asked.least,
+            "met": missing <= 0,
             "period": check.first.isoformat(),
         }
         found.append(data)
-        told = f"{member.name}: {count} of {trigger.at_least} customers in {check.first} to {check.last}"
+        told = f"{member.name}: {count} of {asked.least} customers in {asked.first} to {check.last}"
         if check.kind == CLOSE:
             what = "quota" if data["met"] else "breach"
             trail.write(session, [trail.line(now, what, told, program_id=program.id, flow=flow.id, data=data)])
         elif not data["met"]:
-            missing, at = trigger.at_least - count, ping_time(now, program.time_zone)
+            lacks = missing, trigger.of, check.last, ping_time(now, program.time_zone)
             key = f"behind:check:{check.id}"  # a follow-up may have the same number
-            tell_behind(session, runtime, program, [member], key, missing, trigger.of, check.last, at)
+            tell_missing(session, runtime, program, [member], "staff/behind", key, *lacks)
             told_to = {**data, "staff": [member.name]}
             trail.write(session, [trail.line(now, "ping", told, program_id=program.id, flow=flow.id, data=told_to)])
     return found

@@ -16,7 +16,17 @@ from sqlmodel import Session
 
 from bot.channels.contract import Flag
 from bot.errors import Conflict, InputError, NotFound
-from bot.journey import appointments, callbacks, conversations, linking, tasks, wording
+from bot.journey import (
+    appointments,
+    callbacks,
+    conversations,
+    linking,
+    tasks,
+    ticket_tasks,
+    unclear,
+    violations,
+    wording,
+)
 from bot.journey.apply import apply
 from bot.journey.conversations import CORRECTED_WITHIN, Standing
 from bot.journey.subject import Subject, note, who_wrote
@@ -28,7 +38,7 @@ from bot.store.db import PASSING
 from bot.store.storable import storable_text
 from bot.store.tables import CustomerRow, InboundRow, StaffRow, SurveyRow
 from flows.annoyance import ANNOYED, apart_from_annoyance, words_of_annoyance
-from flows.decisions import Say
+from flows.decisions import BookAnswer, KeepComment, MoveSurvey, OpenTicket, Say
 from flows.own_times import own_times
 from flows.program import Program
 from flows.program import Question as ProgramQuestion
@@ -130,8 +140,11 @@ def _about_appointment(session: Session, runtime: Runtime, customer: CustomerRow
 
 def _read_text(session: Session, runtime: Runtime, customer: CustomerRow, reply: InboundRow) -> None:
     """Of the conversations that the reply may belong to, the first whose question it answers; else the likeliest."""
-    found = []
-    for survey in conversations.likeliest_first(session, customer, reply):
+    found, surveys_here = [], conversations.likeliest_first(session, customer, reply)
+    if conversations.standing_of(surveys_here[0], reply.received_at) not in (Standing.WAITING, Standing.JUST_ANSWERED):
+        answers_call = _in_place_of_call(session, runtime, customer, reply)
+        surveys_here = [answers_call] if answers_call else surveys_here
+    for survey in surveys_here:
         subject, talk = _conversation(session, runtime, customer, reply, survey)
         if reply.media and not reply.body.strip():
             _look_at(session, subject, talk, reply)
@@ -142,6 +155,18 @@ def _read_text(session: Session, runtime: Runtime, customer: CustomerRow, reply:
     else:
         found = found[:1]
     _hear(session, found[-1][0], found[-1][1], reply, found[-1][2], text=reply.body)
+
+
+def _in_place_of_call(session: Session, runtime: Runtime, customer: CustomerRow, reply: InboundRow) -> SurveyRow | None:
+    """The question that staff are to ask just now, as if it had been sent, where the reply is a clear score on it."""
+    asked = ticket_tasks.asked_by_staff(session, runtime, customer.id)
+    if asked is None:
+        return None
+    subject, task = asked
+    reading = _read(ticket_tasks.talk_of(subject), customer, reply)
+    if reading.intent is not Intent.SCORE or reading.score is None or reading.needs_person:
+        return None
+    return ticket_tasks.open_survey(session, subject, task, reply.channel)
 
 
 def _read(talk: Conversation, customer: CustomerRow, reply: InboundRow) -> Reading:
@@ -322,6 +347,13 @@ def _hear(
     note(session, subject, "reply", ", ".join(reading.because) or str(reading.intent), data=seen)
     decisions = hear(talk, reading, text, reply.received_at, subject.calendar)
     apply(session, subject, [each for each in decisions if not (quiet and isinstance(each, Say))])
+    violations.suspect_by_reply(session, subject, talk, reading, text, decisions)
+    if any(isinstance(each, OpenTicket) for each in decisions):
+        ticket_tasks.open_report(session, subject)
+    if any(isinstance(each, MoveSurvey) and each.state is SurveyState.NEEDS_PERSON for each in decisions):
+        unclear.open_task(session, subject)
+    if talk.handed_over and any(isinstance(each, BookAnswer | KeepComment) for each in decisions):
+        unclear.let_go(session, subject)
     action = suggested(talk.program, reading)
     if action is not None:
         key, because = f"suggestion:{reply.id}", "a suggestion in the reply"
@@ -547,10 +579,13 @@ def code_reply(runtime: Runtime, inbound_id: int, staff_name: str, score: float 
             raise NotFound("no such reply waits for a person")
         customer = customers.by_address(session, reply.channel, reply.from_address)
         inbound.mark(session, inbound_id, "coded")
-        if customer is None or score is None:
+        if customer is None:
             return
         customer = customers.lock(session, [customer.id])[customer.id]
         subject, talk = _conversation(session, runtime, customer, reply, _likeliest(session, customer, reply))
+        unclear.done(session, subject, staff_name)
+        if score is None:
+            return
         if talk.late or not talk.open_questions:
             raise Conflict("no question of this customer is open any more")
         question = talk.open_questions[0]

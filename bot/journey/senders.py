@@ -157,6 +157,8 @@ class Lanes:
         A paused one that may try whether the trouble is over tries with a message of its own.
         """
         lanes = self._lanes[message.channel]
+        if len(lanes) == 1:
+            return lanes[0]
         known = [lane for lane in lanes if lane.sender.name == message.sender]
         usual = _of_address(known or lanes, message.address)
         if usual.left != 0:
@@ -193,7 +195,7 @@ def _of_address(lanes: Sequence[_Lane], address: str) -> _Lane:
 def _known(session: Session, channels: Mapping[str, Channel]) -> Sequence[SenderRow]:
     """What is known of the senders, locked; those with a rate are known from now on."""
     limited = {(name, each.name) for name, channel in channels.items() for each in channel.senders if each.per_second}
-    have = {(row.channel, row.name) for row in store.known(session) if not row.country}
+    have = {(row.channel, row.name) for row in store.known(session) if not row.country} if limited else set()
     # before any lock, as in `note_outcomes`: who locks and then adds would wait for who adds and then locks
     for channel, name in sorted(limited - have):
         store.add(session, channel, name)

@@ -55,17 +55,10 @@ STOP_SEEN_WITHIN = 0.5
 class _Call(NamedTuple):
     """One claimed message: what is sent, and between which two moments (monotonic seconds) the call may begin."""
 
+    message: Outbound
     claim: Claim
     begin_at: float
     begin_before: float
-
-    @property
-    def message(self) -> Outbound:
-        return self.claim.message
-
-    @property
-    def number(self) -> int:
-        return self.message.attempts + 1
 
 
 @dataclass
@@ -119,7 +112,10 @@ def _claim(runtime: Runtime, only: str, limit: int) -> tuple[list[_Call], dict[i
             _judge(batch, row.message)
         _write(session, batch)
     begin_before = begun + CALL.total_seconds()
-    calls = [_Call(claim, begun + (slot.at - now).total_seconds(), begin_before) for claim, slot in batch.claims]
+    calls = [
+        _Call(claim.message, claim, begun + (slot.at - now).total_seconds(), begin_before)
+        for claim, slot in batch.claims
+    ]
     return calls, batch.sources, len(rows)
 
 
@@ -193,10 +189,10 @@ def _opens_later(batch: _Batch, row: Brief, at: datetime) -> datetime | None:
     """When the customer's window that is closed at this instant opens again; None: it is open."""
     runtime = batch.runtime
     person = batch.people[row.customer_id]
-    own = own_times(person.windows) if person.windows else ANY_TIME
+    own = own_times(person.windows) if person.windows else None
     key = (row.program_version_id, row.flow, row.reason, person.zone, at, own)
     if key not in batch.openings:
-        batch.openings[key] = _opening(runtime, row, ZoneInfo(person.zone), own, at)
+        batch.openings[key] = _opening(runtime, row, ZoneInfo(person.zone), own or ANY_TIME, at)
     return batch.openings[key]
 
 
@@ -346,7 +342,7 @@ def _settle(
 
 def _result(call: _Call, outcome: Outcome, now: datetime) -> Result:
     """What is kept of one outcome."""
-    ids = (call.message.id, call.claim.attempt_id, call.number)
+    ids = (call.message.id, call.claim.attempt_id, call.message.attempts + 1)
     match outcome:
         case Accepted(provider_id=provider_id, delivered=delivered):
             state = MessageState.DELIVERED if delivered else MessageState.ACCEPTED

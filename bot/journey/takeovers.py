@@ -6,7 +6,7 @@ Nothing is planned here: `apply.set_class` and the planner apply what comes back
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, time
 from fractions import Fraction
 
 from sqlmodel import Session
@@ -18,6 +18,7 @@ from flows.audience import holds
 from flows.chains import Step, is_chain, is_same_kind, taken_up, until_of
 from flows.decisions import PlanFollowUp
 from flows.events import Customer, Event
+from flows.offsets import resolve_local
 from flows.program import Flow
 from flows.sampling import falls_to
 from flows.triggers import AfterEvent, Every
@@ -55,17 +56,25 @@ def taken_over(
                     yield there, planned
 
 
-def begin_cadences(session: Session, subject: Subject, before: Customer) -> None:
+def begin_cadences(session: Session, subject: Subject, before: Customer, since: date | None) -> None:
     """Let each cadence that means the customer now and did not before count from the last contact that it counts.
 
-    Without such a contact it counts from the day of the class.
+    Without such a contact it counts from the day of the class. One that meant the customer all the time goes on in
+    its rhythm, from `since`, the day of the old class, or from wherever it has counted since then.
     """
     now, was = subject.facts.facts(subject.today), before.facts(subject.today)
     program_id, customer_id = subject.in_force.program.id, subject.customer.id
-    for flow in subject.in_force.program.flows:
-        if not isinstance(flow.on, Every) or holds(flow.audience, was) or not holds(flow.audience, now):
+    flows = subject.in_force.program.flows
+    meant = [(flow, flow.on) for flow in flows if isinstance(flow.on, Every) and holds(flow.audience, now)]
+    kept = [flow.id for flow, _ in meant if holds(flow.audience, was)]
+    if since is not None and since < subject.today:
+        begun_at = resolve_local(since, time(0), subject.zone)
+        chains.keep(session, program_id, kept, customer_id, since, begun_at)
+    chains.forget(session, program_id, [flow.id for flow, _ in meant if flow.id not in kept], customer_id)
+    for flow, cadence in meant:
+        if flow.id in kept:
             continue
-        on = contacts.last_on(session, program_id, customer_id, flow.on.contacts)
+        on = contacts.last_on(session, program_id, customer_id, cadence.contacts)
         if on is not None:
             chains.restart(session, program_id, flow.id, customer_id, on, subject.now)
 

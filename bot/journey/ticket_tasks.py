@@ -2,7 +2,8 @@
 solve it (R142).
 
 A task opens when its time has come. Once it is settled, the ticket moves on: the answer that was noted is heard as a
-reply would be, and a visit that is done resolves the ticket. Before: callbacks.py; how a task is recorded: tasks.py.
+reply would be, and a visit that is done resolves the ticket. A score that the customer writes before staff have asked
+is the answer, too. Before: callbacks.py; how a task is recorded: tasks.py.
 """
 
 from dataclasses import replace
@@ -15,6 +16,7 @@ from bot.journey.callbacks import question_of_round, task_to_ask
 from bot.journey.subject import Subject
 from bot.runtime import Runtime
 from bot.store import follow_ups, staff, surveys, tickets
+from bot.store import tasks as open_tasks
 from bot.store.tables import SurveyRow, TaskRow, TicketRow
 from flows.actions import TaskAction
 from flows.offsets import until
@@ -44,6 +46,14 @@ def go_on(runtime: Runtime, limit: int = BATCH) -> int:
 # ----- opened
 
 
+def open_report(session: Session, subject: Subject) -> None:
+    """Have the subject's new ticket written down, where its program says by whom."""
+    ticket, report = subject.ticket, subject.in_force.program.callback.report
+    if ticket is not None and report is not None:
+        about = tasks.For(f"ticket:{ticket.id}:report", f"ticket {ticket.id}", subject.today, ticket_id=ticket.id)
+        tasks.open_for(session, subject, about, report)
+
+
 def _open_due(session: Session, runtime: Runtime, ticket_id: int) -> None:
     """Open what the ticket calls for as it now stands, once.
 
@@ -71,7 +81,8 @@ def _ask(session: Session, subject: Subject, ticket: TicketRow, because: str, af
 
 
 def _open(session: Session, subject: Subject, ticket: TicketRow, action: TaskAction, because: str, key: str) -> None:
-    about = tasks.For(key, because, subject.today, ticket_id=ticket.id, matter_id=ticket.matter_id)
+    whose = subject.person.id if subject.person else 0
+    about = tasks.For(key, because, subject.today, ticket_id=ticket.id, person_id=whose, matter_id=ticket.matter_id)
     task_id = tasks.open_for(session, subject, about, action)
     if task_id is not None:
         tickets.wait_for(session, task_id)
@@ -121,25 +132,46 @@ def _hear(session: Session, subject: Subject, ticket: TicketRow, task: TaskRow) 
     if not is_on(question.scale, score):
         _ask(session, subject, ticket, f"{score:g} is not on the scale {question.scale}: note it again", task.id)
         return
-    subject.survey = _survey_of(session, subject, ticket, task, question.id)
+    subject.survey = open_survey(session, subject, task, task.kind)
     words = str(task.data.get(REASON) or "")
     ticket.words = f"{ticket.words}\n{words}".strip()
-    talk = Conversation(
-        program=subject.in_force.program,
-        zone=subject.zone,
-        survey=subject.survey.survey,
-        asked=question.id,
-        resurvey_of=ticket.id,
-        live_ticket=True,
-        on_page=True,
-    )
+    talk = replace(talk_of(subject), on_page=True)
     reading = scored(question, score, f"told {_who(session, task)}")
     apply(session, subject, hear(talk, reading, words or f"{score:g}", subject.now, subject.calendar))
 
 
-def _survey_of(session: Session, subject: Subject, ticket: TicketRow, task: TaskRow, asked: str) -> SurveyRow:
-    """The survey that was asked by word of mouth, so that its answer counts like any other (R62, R97)."""
-    program, now = subject.in_force.program, subject.now
+# ----- what staff are to ask
+
+
+def asked_by_staff(session: Session, runtime: Runtime, customer_id: int) -> tuple[Subject, TaskRow] | None:
+    """The ticket that staff are to ask a customer about just now, and their open task; None: there is none."""
+    if not any(each.program.callback.resurvey.by for each in runtime.shelf.in_force):
+        return None  # as in most houses: no table need be asked
+    for task in open_tasks.open_of_customer(session, customer_id):
+        ticket = tickets.get(session, task.ticket_id) if task.ticket_id else None
+        if ticket and ticket.state == TicketState.RESOLVED and task.dedupe_key.startswith(_key(ticket, "ask")):
+            return callbacks.subject_of(session, runtime, ticket), task
+    return None
+
+
+def talk_of(subject: Subject) -> Conversation:
+    """The conversation in which the subject's ticket is asked about again."""
+    program, ticket = subject.in_force.program, subject.ticket
+    assert ticket is not None
+    return Conversation(
+        program=program,
+        zone=subject.zone,
+        survey=program.callback.resurvey.survey,
+        asked=question_asked_again(program).id,
+        resurvey_of=ticket.id,
+        live_ticket=True,
+    )
+
+
+def open_survey(session: Session, subject: Subject, task: TaskRow, channel: str) -> SurveyRow:
+    """The survey of a round that staff ask, so that its answer counts like any other (R62, R97), however it came."""
+    program, now, ticket = subject.in_force.program, subject.now, subject.ticket
+    assert ticket is not None
     owner = follow_ups.Owner(program.id, subject.in_force.version_id, now)
     planned = question_of_round(subject, ticket)
     asked_then = replace(planned, slot=replace(planned.slot, due_at=task.opened_at, expires_at=None))
@@ -158,8 +190,8 @@ def _survey_of(session: Session, subject: Subject, ticket: TicketRow, task: Task
                 "round": ticket.round,
                 "program_version_id": subject.in_force.version_id,
                 "survey": again,
-                "channel": task.kind,
-                "asked": asked,
+                "channel": channel,
+                "asked": question_asked_again(program).id,
                 "opened_at": task.opened_at,
                 "closes_at": until(now, program.surveys[again].closes_after, subject.zone),
             }

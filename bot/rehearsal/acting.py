@@ -4,15 +4,19 @@ What the product refuses - a ticket that nobody has opened, a task without its r
 is not there - is a line of the timeline, and the rehearsal goes on.
 """
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-from bot.errors import Conflict, InputError, NotFound
-from bot.journey import appointments, approving, callbacks, contacts, tasks
+from bot.errors import Conflict, Forbidden, InputError, NotFound
+from bot.journey import appointments, approving, archive, callbacks, contacts, rights, rosters, tasks, violations
 from bot.rehearsal.scenario import Step
 from bot.store import tasks as task_rows
 from bot.store import tickets
+from bot.store import violations as case_rows
 from bot.store.tables import TaskRow
+from flows.program import Program
+from flows.states import ViolationState
 
 if TYPE_CHECKING:
     from bot.rehearsal.stage import Stage
@@ -27,7 +31,7 @@ def act(stage: "Stage", step: Step) -> None:
         _act(stage, step)
     except InputError as error:
         stage.refuse(step, f"{step.does} was refused", error.faults)
-    except (Conflict, NotFound) as error:
+    except (Conflict, Forbidden, NotFound) as error:
         stage.refuse(step, f"{step.does} was refused", [{"reason": str(error)}])
 
 
@@ -45,6 +49,15 @@ def _act(stage: "Stage", step: Step) -> None:
             contacts.agree_next(stage.runtime, stage.ids[step.customer], _by_hand(stage, step))
         case "submit" | "approve" | "withdraw":
             _judge(stage, step)
+        case "confirm" | "dismiss":
+            _decide(stage, step)
+        case "take_duty" | "leave_duty":
+            rosters.set_duty(stage.runtime, stage.members[step.staff], step.days, off=step.does == "leave_duty")
+        case "look":
+            program = step.program or _program_with(stage, lambda each: step.survey in each.surveys)
+            rights.forms_of(stage.runtime, program, step.survey, stage.members[step.staff])
+        case "ask_deletion" | "approve_deletion" | "refuse_deletion":
+            _archive(stage, step)
         case _:
             _handle(stage, step, step.ticket or _ticket_of(stage, step.customer), stage.members[step.staff])
 
@@ -102,10 +115,11 @@ def _ticket_of(stage: "Stage", customer: str) -> int:
 
 
 def _finish(stage: "Stage", step: Step) -> None:
-    """The task that a number, flow, duty or kind names, else the customer's most urgent one, is recorded as done."""
+    """The task that a number, flow, duty or kind names, or that is due then, is recorded as done: the most urgent."""
     assert step.staff is not None
     task = _task_of(stage, step)
-    done = tasks.Done(staff_id=stage.members[step.staff], at=stage.instant(step.at), data=step.data, result=step.result)
+    member, at = stage.members[step.staff], stage.instant(step.at)
+    done = tasks.Done(staff_id=member, at=at, data=step.data, result=step.result, made=step.made)
     try:
         tasks.finish(stage.runtime, task.id, done)
     except InputError as error:
@@ -125,10 +139,19 @@ def _task_of(stage: "Stage", step: Step) -> TaskRow:
         found = [row for row in found if step.task in (row.flow, row.kind)]
     if step.flow:
         found = [row for row in found if row.flow == step.flow]
+    if step.due:
+        found = [row for row in found if _is_due(row, step.due, stage)]
     if not found:
         raise NotFound(f"{step.customer or 'nobody'} has no such open task")
     own = stage.members[step.staff or ""]
     return min(found, key=lambda row: row.staff_id != own)  # of a duty of each member, their own comes first
+
+
+def _is_due(task: TaskRow, due: date, stage: "Stage") -> bool:
+    """Is it due on this day, or at this time?"""
+    if isinstance(due, datetime):
+        return task.due_at == stage.instant(due)
+    return task.due_at.astimezone(stage.zone).date() == due
 
 
 # ----- surveys and texts that must be approved
@@ -143,6 +166,53 @@ def _judge(stage: "Stage", step: Step) -> None:
     acts[step.does or ""](stage.runtime, step.program or has_it[0], step.content, stage.members[step.staff])
 
 
+# ----- violations
+
+
+def _decide(stage: "Stage", step: Step) -> None:
+    """The suspected case that a number or a kind names, else the customer's newest one, is confirmed or dismissed."""
+    member = stage.members[step.staff or ""]
+    case = _case_of(stage, step)
+    if step.does == "confirm":
+        about = stage.called([step.about])[0] if step.about else ""
+        violations.confirm(stage.runtime, case, member, about)
+    else:
+        violations.dismiss(stage.runtime, case, member, step.reason)
+
+
+def _case_of(stage: "Stage", step: Step) -> int:
+    if isinstance(step.violation, int) and step.violation:
+        return step.violation
+    with stage.runtime.db.read() as session:
+        found = case_rows.listed(session, ViolationState.SUSPECTED, stage.ids.get(step.customer, 0))
+    case = next((row for row in found if step.violation in (0, row.kind)), None)
+    if case is None:
+        raise NotFound(f"{step.customer or 'nobody'} has no such suspected violation")
+    return case.id
+
+
+# ----- forms that need not be kept
+
+
+def _archive(stage: "Stage", step: Step) -> None:
+    """A deletion of the program that keeps an archive is asked for, approved or refused."""
+    program = step.program or _program_with(stage, lambda each: each.archive is not None)
+    member = stage.members[step.staff or ""]
+    match step.does:
+        case "ask_deletion":
+            archive.ask(stage.runtime, program, member)
+        case "approve_deletion":
+            archive.approve(stage.runtime, program, member)
+        case _:
+            archive.refuse(stage.runtime, program, member, step.reason)
+
+
+def _program_with(stage: "Stage", fits: Callable[[Program], object]) -> str:
+    """The first program that fits; else the first, which will refuse."""
+    programs = [each.program for each in stage.runtime.shelf.in_force]
+    return next((program for program in programs if fits(program)), programs[0]).id
+
+
 # ----- dates planned by hand
 
 
@@ -152,4 +222,5 @@ def _by_hand(stage: "Stage", step: Step) -> contacts.ByHand:
     has_it = [program.id for program in programs if any(flow.id == step.flow for flow in program.flows)]
     at = stage.instant(step.on) if isinstance(step.on, datetime) else None
     on = None if isinstance(step.on, datetime) else step.on
-    return contacts.ByHand(step.program or has_it[0], step.flow, step.reason or "planned by hand", on, at)
+    by = stage.members[step.staff or ""]
+    return contacts.ByHand(step.program or has_it[0], step.flow, step.reason or "planned by hand", on, at, by)

@@ -59,6 +59,10 @@ class Names:
         """The surveys and templates that must be approved."""
         return {name for program in self.programs.values() for name, _ in program.approvals}
 
+    def violations(self) -> set[str]:
+        """The kinds of violations of the programs."""
+        return self.of("violations")
+
     def noted(self) -> set[str]:
         """The fields that may be noted when a task is done."""
         noted = [task.fields for program in self.programs.values() for task in program.tasks()]
@@ -103,12 +107,15 @@ class _Check:
         told: tuple[tuple[str, str, str | None, Collection[str]], ...] = (
             ("event", "event", step.event, names.of("events")),
             ("contact", "contact", step.contact, names.of("contacts")),
+            ("made", "contact", step.made or None, names.of("contacts")),
             ("milestone", "milestone", step.milestone, names.of("milestones")),
             ("staff", "staff", step.staff, names.staff),
             ("program", "program", step.program or None, names.programs),
             ("flow", "flow", step.flow or None, names.flows() if by_hand else names.flows() | names.duties()),
             ("task", "task", step.task if isinstance(step.task, str) else None, names.tasks()),
             ("content", "content with an approval", step.content or None, names.contents()),
+            ("survey", "survey", step.survey or None, names.of("surveys")),
+            ("violation", "violation", step.violation if isinstance(step.violation, str) else None, names.violations()),
         )
         for field, kind, name, known in told:
             if name is not None:
@@ -182,6 +189,9 @@ def _missing(step: Step) -> list[str]:
     }
     by_what: dict[str, tuple[str, ...]] = dict.fromkeys(("plan", "agree"), ("customer", "flow", "on"))
     by_what |= dict.fromkeys(("submit", "approve", "withdraw"), ("content",))
+    by_what |= dict.fromkeys(("dismiss", "refuse_deletion"), ("reason",))
+    by_what |= dict.fromkeys(("take_duty", "leave_duty"), ("days",))
+    by_what["look"] = ("survey",)
     fields = [name for kind in step.kinds for name in needs.get(kind, ())]
     fields += by_what.get(step.does or "", ())
     return [name for name in fields if not getattr(step, name)]

@@ -5,14 +5,15 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationError
 
 from bot.errors import InputError
 from bot.shelf import read_program
 from flows.errors import Fault, ProgramError
+from flows.shifts import parse_days
 from flows.source import Path as Place
 from flows.source import Source, read_yaml
 
@@ -25,6 +26,17 @@ class Part(BaseModel):
     """A piece of a scenario; an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _each_day(value: object) -> object:
+    """Days and runs of days, as `huifang staff duty` takes them."""
+    if not isinstance(value, list):
+        return value
+    return [day for each in value for day in (parse_days(each) if isinstance(each, str) else [each])]
+
+
+Days = Annotated[list[date], BeforeValidator(_each_day)]
+"""Days, and runs of them as 2026-11-01..2026-11-30."""
 
 
 class Contact(Part):
@@ -91,13 +103,15 @@ class Answering(Part):
 
 
 class Member(Part):
-    """A member of staff of a scenario."""
+    """A member of staff of a scenario; `since` is the first day there, `on_duty` the days that they are named for."""
 
     id: str = ""
     name: str
     roles: list[str]
     phone: str = ""
     language: str = ""
+    since: date | None = None
+    on_duty: Days = Field(default_factory=list)
 
 
 class Step(Part):
@@ -126,17 +140,26 @@ class Step(Part):
     does: (
         Literal["claim", "acknowledge", "give_back", "resolve", "close", "done", "appoint", "plan", "agree"]
         | Literal["submit", "approve", "withdraw"]
+        | Literal["confirm", "dismiss"]
+        | Literal["take_duty", "leave_duty"]
+        | Literal["look", "ask_deletion", "approve_deletion", "refuse_deletion"]
         | None
     ) = None
     content: str = ""
+    survey: str = ""
     ticket: int = 0
     task: int | str = 0
+    due: date | datetime | None = Field(None, union_mode="left_to_right")
+    violation: int | str = 0
+    about: str = ""
     flow: str = ""
     program: str = ""
     on: date | datetime | None = Field(None, union_mode="left_to_right")
+    days: Days = Field(default_factory=list)
     next_on: date | None = None
     title: str = ""
     result: str = ""
+    made: str = ""
     reason: str = ""
     attributes: dict[str, Any] = Field(default_factory=dict)
     fails: Literal["refuse", "lose", "lose_after", "never"] | bool | None = None

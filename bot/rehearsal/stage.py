@@ -19,6 +19,7 @@ from bot.jobs.simulated import advance, work_until_idle
 from bot.jobs.work import WORK, Work
 from bot.journey import enrolment, inbox, intake, milestones
 from bot.journey.belongings import MatterIn, PersonIn
+from bot.journey.rosters import set_duty
 from bot.rehearsal import acting
 from bot.rehearsal.acting import SOURCE
 from bot.rehearsal.crowd import Crowd as Answerers
@@ -188,11 +189,24 @@ class Stage:
                 address = member.phone or f"+1555999{index:04d}"
                 language = member.language or self.runtime.shelf.in_force[0].program.language
                 row = StaffRow(name=member.name, roles=member.roles, language=language, address=address)
+                row.since = member.since
                 staff.add(session, row)
                 self.members[member.id or member.name] = row.id
                 self.members.setdefault(member.name, row.id)
                 for role in member.roles:
                     self.members.setdefault(role, row.id)
+        for place, member in enumerate(members):
+            self._put_on_duty(place, member)
+
+    def _put_on_duty(self, place: int, member: Member) -> None:
+        try:
+            if member.on_duty:
+                set_duty(self.runtime, self.members[member.id or member.name], member.on_duty)
+        except InputError as error:
+            remedy = str(error.faults[0]["remedy"])
+            reason = f"{member.name} has no role with days on duty"
+            fault = self.scenario.fault(("staff", place, "on_duty"), reason, remedy)
+            raise InputError([fault]) from error
 
     def _members(self) -> list[Member]:
         """The scenario's staff; where it names nobody, one member for each role of the programs."""
@@ -253,9 +267,13 @@ class Stage:
             for _, step in steps
         ]
         results = intake.accept_events(self.runtime, SOURCE, rows)
-        told = zip(steps, results, strict=True)
-        if faults := [self._placed(("script", n), fault) for (n, _), result in told for fault in result.faults]:
-            raise InputError(faults)
+        told = [
+            (number, step, fault) for (number, step), each in zip(steps, results, strict=True) for fault in each.faults
+        ]
+        if slips := [self._placed(("script", number), fault) for number, step, fault in told if _is_slip(step, fault)]:
+            raise InputError(slips)
+        for _, step, fault in told:
+            self.refuse(step, f"the {step.event} was refused", [fault])
 
     @contextmanager
     def _told_by_line(self, number: int) -> Iterator[None]:
@@ -347,7 +365,7 @@ class Stage:
 
     def refuse(self, step: Step, because: str, faults: Iterable[Mapping[str, Any]], **data: Any) -> None:
         """Keep a line for what the product did not take."""
-        why = "; ".join(f"{fault.get('field', '')} {fault.get('reason', '')}".strip() for fault in faults)
+        why = "; ".join(_in_words(fault) for fault in faults)
         line = {"at": self.clock.now().astimezone(self.zone).isoformat(), "what": "refused", "customer": step.customer}
         self.refused.append({**line, **data, "because": f"{because}: {why}"})
 
@@ -355,3 +373,13 @@ class Stage:
         with self.runtime.db.read() as session:
             row = customers.get(session, self.ids[customer])
         return row.name if row else customer
+
+
+def _in_words(fault: Mapping[str, Any]) -> str:
+    said = f"{fault.get('field', '')} {fault.get('reason', '')}".strip()
+    return f"{said} -> {fault['remedy']}" if fault.get("remedy") else said
+
+
+def _is_slip(step: Step, fault: Mapping[str, Any]) -> bool:
+    """Is it wrong in the scenario itself? Which matter an event means depends on what the customer has by then."""
+    return fault.get("field") != "matter" or bool(step.matter)

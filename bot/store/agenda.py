@@ -12,6 +12,7 @@ from sqlmodel import Session
 from bot.store import settings
 from bot.store.rows import core, stands, table_of
 from bot.store.tables import (
+    DeletionRow,
     EnrolmentRow,
     FollowUpRow,
     InboundRow,
@@ -27,7 +28,7 @@ from bot.store.tables import (
     TicketRow,
 )
 from bot.store.tickets import UNHEARD
-from flows.states import FollowUpState, MessageState, PingState, SurveyState, TaskState
+from flows.states import DeletionState, FollowUpState, MessageState, PingState, SurveyState, TaskState
 
 STOPPED = "outreach"
 """Name of the kill switch among the settings."""
@@ -51,6 +52,8 @@ class Agenda:
     """When a superior is to hear of a task that is not done."""
     checking: datetime | None
     """When the next look at a period is due."""
+    deletion: datetime | None
+    """When a deletion was approved that is not done yet."""
     planned: dict[str, Any]
     """What `occasions.plan_occasions` noted last: until, enrolment, version."""
     enrolment: int
@@ -83,6 +86,7 @@ def look(connection: Connection) -> Agenda:
         ticket_task=_earliest(row.called_for, row.settled),
         missing=row.missing,
         checking=row.checking,
+        deletion=row.deletion,
         planned=row.planned or {},
         enrolment=row.enrolment or 0,
         version=row.version or 0,
@@ -97,6 +101,7 @@ def _earliest(*instants: datetime | None) -> datetime | None:
 def _question() -> Any:
     follow_up, message, ping = table_of(FollowUpRow), table_of(MessageRow), table_of(PingRow)
     check, ticket = table_of(QuotaCheckRow), table_of(TicketRow)
+    deletion = table_of(DeletionRow)
     survey, inbound, task = table_of(SurveyRow), table_of(InboundRow), table_of(TaskRow)
     setting, enrolment, version = table_of(SettingRow), table_of(EnrolmentRow), table_of(ProgramVersionRow)
     ready = stands(message, MessageState.READY)
@@ -119,6 +124,7 @@ def _question() -> Any:
         ),
         "missing": select(func.min(task.c.misses_at, type_=Instant())).where(stands(task, TaskState.OPEN)),
         "checking": select(func.min(check.c.due_at, type_=Instant())).where(check.c.done_at.is_(None)),
+        "deletion": select(func.min(deletion.c.at, type_=Instant())).where(stands(deletion, DeletionState.APPROVED)),
         "stopped": select(setting.c.value).where(setting.c.name == STOPPED),
         "planned": select(setting.c.value).where(setting.c.name == PLANNED),
         "enrolment": select(func.max(enrolment.c.id)),

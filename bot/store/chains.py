@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, case, delete, exists, func, literal, or_
+from sqlalchemy import ColumnElement, Date, bindparam, case, delete, exists, func, literal, or_
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
@@ -134,11 +135,34 @@ def restarted_on(session: Session, program_id: str, flow: str, customer_id: int,
 def restart(
     session: Session, program_id: str, flow: str, customer_id: int, on: date, now: datetime, matter_id: int = 0
 ) -> None:
-    """From now on the chain counts from this day; the customer is locked by the caller."""
+    """From now on the chain counts from this day, and no step planned before is a link of it.
+
+    The customer is locked by the caller.
+    """
     key = {"program_id": program_id, "flow": flow, "customer_id": customer_id, "matter_id": matter_id}
     table = table_of(RestartRow)
     session.execute(delete(table).where(*(table.c[name] == value for name, value in key.items())))
     insert_once(session, RestartRow, {**key, "on": on, "at": now})
+
+
+def keep(session: Session, program_id: str, flows: Sequence[str], customer_id: int, on: date, at: datetime) -> None:
+    """These cadences count from this day on, as they did: each that counts from somewhere already is left alone."""
+    same = {"program_id": program_id, "customer_id": customer_id, "matter_id": 0, "on": on, "at": at}
+    for flow in flows:
+        insert_once(session, RestartRow, {**same, "flow": flow})
+
+
+def forget(session: Session, program_id: str, flows: Sequence[str], customer_id: int) -> None:
+    """These cadences count from the day of the class again, whatever they counted from before."""
+    for flow in flows:
+        core(session).execute(_forget(), {"of_program": program_id, "of_customer": customer_id, "of_flow": flow})
+
+
+@cache
+def _forget() -> Any:
+    table = table_of(RestartRow)
+    whose = (table.c.customer_id == bindparam("of_customer"), table.c.program_id == bindparam("of_program"))
+    return delete(table).where(*whose, table.c.flow == bindparam("of_flow"), table.c.matter_id == 0)
 
 
 def ended(

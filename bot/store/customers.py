@@ -8,9 +8,20 @@ from typing import Any, NamedTuple, cast
 
 from sqlalchemy import Date, bindparam, func, insert, or_, update
 from sqlalchemy import select as core_select
+from sqlalchemy.orm.attributes import set_committed_value
 from sqlmodel import Session, SQLModel, col, select
 
-from bot.store.rows import chunks, core, for_update, insert_many, insert_many_once, insert_once, rows_by, table_of
+from bot.store.rows import (
+    chunks,
+    core,
+    for_update,
+    insert_many,
+    insert_many_once,
+    insert_once,
+    row_of,
+    rows_by,
+    table_of,
+)
 from bot.store.tables import (
     SELF,
     ConsentRow,
@@ -24,7 +35,7 @@ from flows.survey import NOT_THEIRS
 
 
 def get(session: Session, customer_id: int) -> CustomerRow | None:
-    return session.get(CustomerRow, customer_id)
+    return row_of(session, CustomerRow, customer_id)
 
 
 def by_keys(session: Session, source: str, external_ids: Iterable[str]) -> dict[str, int]:
@@ -249,12 +260,14 @@ def _keep_silent(session: Session, person_ids: Iterable[int]) -> None:
 
 def is_silent(session: Session, channel: str, address: str) -> bool:
     """Does this address belong to a contact person who wants no messages?"""
-    statement = select(ContactPointRow.id).where(
-        ContactPointRow.channel == channel,
-        ContactPointRow.address == address,
-        ContactPointRow.suppressed_because == OPTED_OUT,
-    )
-    return session.exec(statement).first() is not None
+    return core(session).execute(_is_silent(), {"of_channel": channel, "of_address": address}).first() is not None
+
+
+@cache
+def _is_silent() -> Any:
+    table = table_of(ContactPointRow)
+    there = (table.c.channel == bindparam("of_channel"), table.c.address == bindparam("of_address"))
+    return core_select(table.c.id).where(*there, table.c.suppressed_because == OPTED_OUT)
 
 
 def silent_people(session: Session, customer_id: int) -> set[int]:
@@ -267,13 +280,18 @@ def silent_people(session: Session, customer_id: int) -> set[int]:
 
 def silent_addresses(session: Session, customer_ids: Iterable[int]) -> set[tuple[str, str]]:
     """(channel, address) of those people at these customers who want no messages."""
-    table = table_of(ContactPointRow)
     found: set[tuple[str, str]] = set()
-    for chunk in chunks(sorted(set(customer_ids))):
-        theirs = (table.c.customer_id.in_(chunk), table.c.suppressed_because == OPTED_OUT)
-        statement = core_select(table.c.channel, table.c.address).where(*theirs)
-        found.update((channel, address) for channel, address in core(session).execute(statement))
+    for chunk in chunks(dict.fromkeys(customer_ids)):
+        rows = core(session).execute(_silent_addresses(), {"wanted": chunk})
+        found.update((channel, address) for channel, address in rows)
     return found
+
+
+@cache
+def _silent_addresses() -> Any:
+    table = table_of(ContactPointRow)
+    theirs = table.c.customer_id.in_(bindparam("wanted", expanding=True))
+    return core_select(table.c.channel, table.c.address).where(theirs, table.c.suppressed_because == OPTED_OUT)
 
 
 def person_at(session: Session, channel: str, address: str) -> ContactPersonRow | None:
@@ -384,9 +402,19 @@ def enrolments_by_ids(session: Session, enrolment_ids: Iterable[int]) -> list[En
     return rows_by(session, EnrolmentRow, col(EnrolmentRow.id), enrolment_ids)
 
 
-def set_class(session: Session, enrolment_id: int, class_: str, today: date) -> None:
+def set_class(session: Session, enrolment: EnrolmentRow, class_: str, today: date) -> None:
+    """Write a new class; the row at hand knows it, and is not written a second time for it."""
+    known = {"of_row": enrolment.id, "new_class": class_, "today": today}
+    core(session).execute(_set_class(), known)
+    set_committed_value(enrolment, "class_", class_)
+    set_committed_value(enrolment, "class_since", today)
+
+
+@cache
+def _set_class() -> Any:
     table = table_of(EnrolmentRow)
-    session.execute(update(table).where(table.c.id == enrolment_id).values({"class": class_, "class_since": today}))
+    new = {"class": bindparam("new_class"), "class_since": bindparam("today", type_=table.c.class_since.type)}
+    return update(table).where(table.c.id == bindparam("of_row")).values(new)
 
 
 @dataclass(frozen=True)
@@ -401,7 +429,7 @@ class Activity:
 def set_flag(session: Session, enrolment: EnrolmentRow, name: str, value: Any) -> None:
     """Keep one flag of an enrolment beside the others."""
     table = table_of(EnrolmentRow)
-    enrolment.flags = {**enrolment.flags, name: value}
+    set_committed_value(enrolment, "flags", {**enrolment.flags, name: value})
     core(session).execute(update(table).where(table.c.id == enrolment.id).values(flags=enrolment.flags))
 
 

@@ -11,14 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Executable, create_engine, event, text
+from sqlalchemy import Engine, Executable, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import StaticPool
 from sqlmodel import Session
 
 from bot.errors import SettingError
-from bot.store.rows import write_later_rows
+from bot.store.rows import core, write_later_rows
 from bot.store.turns import Turns
 
 Answer = TypeVar("Answer")
@@ -29,8 +29,11 @@ BUSY_TIMEOUT_MS = 10_000
 REPEATABLE = {"synchronous": "NORMAL", "wal_autocheckpoint": 8_000}
 """SQLite, for what may be done again: the disk is waited for once in 32 MB, not at each commit."""
 LASTING = {"synchronous": "FULL", "wal_autocheckpoint": 1_000}
+_REPEATABLE = "writes what can be repeated"
 POOL_TIMEOUT = 10
 """Seconds for which somebody waits for a connection that others hold."""
+STATEMENTS = 500
+"""Prepared statements that a connection to SQLite keeps: the driver's own 128 are fewer than a day's work asks."""
 PROMPT = {"connect_timeout": 3, "keepalives_idle": 10, "keepalives_interval": 5, "tcp_user_timeout": 10_000}
 """A PostgreSQL that is silent is given up after seconds (`tcp_user_timeout`: milliseconds), not after hours."""
 
@@ -45,9 +48,6 @@ class Database:
         self._engine = _open(url, schema)
         self.is_sqlite = self._engine.dialect.name == "sqlite"
         self.in_memory = url in (MEMORY, "sqlite:///:memory:")
-        self._immediate = self._engine.execution_options(immediate=True)
-        self._repeatable = self._engine.execution_options(immediate=True, repeatable=True)
-        self._alone = self._engine.execution_options(alone=True)
         self._writers = Turns()
 
     @property
@@ -62,7 +62,9 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """One write transaction: committed at the end, rolled back on an error."""
-        with self._turn(), Session(self._immediate, expire_on_commit=False) as session, session.begin():
+        with self._turn(), self._session() as session, session.begin():
+            if self.is_sqlite:
+                core(session).exec_driver_sql("BEGIN IMMEDIATE")
             yield session
             write_later_rows(session)
 
@@ -72,8 +74,12 @@ class Database:
 
         The next `write` of anybody makes it last, too: what is built on it cannot be there without it.
         """
-        with self._turn(), Session(self._repeatable, expire_on_commit=False) as session, session.begin():
-            if not self.is_sqlite:
+        with self._turn(), self._session() as session, session.begin():
+            if self.is_sqlite:
+                core(session).info[_REPEATABLE] = True
+                _set(core(session).connection, REPEATABLE)
+                core(session).exec_driver_sql("BEGIN IMMEDIATE")
+            else:
                 session.execute(text("SET LOCAL synchronous_commit = off"))
             yield session
             write_later_rows(session)
@@ -84,7 +90,7 @@ class Database:
         SQLite takes it in one call, from the lock to the disk. A thread that begins, writes and commits by one call
         each has to wait for the event loop after each of them, up to 5 ms while that is busy.
         """
-        with self._turn(), self._alone.begin() as connection:
+        with self._turn(), self._engine.begin() as connection:
             return connection.execute(statement, values).rowcount
 
     @contextmanager
@@ -99,8 +105,13 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """One read transaction: what is added to it is not kept."""
-        with Session(self._engine, expire_on_commit=False) as session:
+        with self._session() as session:
+            if self.is_sqlite and not self.in_memory:  # there it is one connection: nobody writes between two reads
+                core(session).exec_driver_sql("BEGIN")
             yield session
+
+    def _session(self) -> Session:
+        return Session(self._engine, expire_on_commit=False)
 
     async def beside(self, step: Callable[..., Answer], *args: Any) -> Answer:
         """Do database work beside the event loop; in it where the database lives in memory and has one thread."""
@@ -170,8 +181,9 @@ def _open(url: str, schema: str | None) -> Engine:
 
 
 def _open_sqlite(url: str, file: str | None) -> Engine:
+    """Transactions begin where they are asked for: a listener for "begin" would cost each statement a third more."""
     in_memory = not file or file == ":memory:"
-    one_file = {"check_same_thread": False}
+    one_file = {"check_same_thread": False, "cached_statements": STATEMENTS}
     if in_memory:
         engine = create_engine(url, poolclass=StaticPool, connect_args=one_file, hide_parameters=True)
     else:
@@ -184,20 +196,9 @@ def _open_sqlite(url: str, file: str | None) -> Engine:
         _set(connection, {"busy_timeout": BUSY_TIMEOUT_MS, "journal_mode": "WAL", **LASTING})
         _set(connection, {"foreign_keys": "ON", "temp_store": "MEMORY", "cache_size": -65536})
 
-    @event.listens_for(engine, "begin")
-    def begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        if options.get("repeatable"):
-            connection.info["repeatable"] = True
-            _set(connection.connection, REPEATABLE)
-        if options.get("immediate"):
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        elif not options.get("alone") and not in_memory:  # one connection: nobody writes between two of its reads
-            connection.exec_driver_sql("BEGIN")
-
     @event.listens_for(engine, "checkin")
     def give_back(connection: Any, record: Any) -> None:
-        if record.info.pop("repeatable", False):
+        if record.info.pop(_REPEATABLE, False):
             _set(connection, LASTING)
 
     return engine

@@ -46,6 +46,23 @@ def between(session: Session, event: EventRow, since: datetime, until: datetime)
     return session.exec(statement.order_by(col(EventRow.occurred_at), col(EventRow.id))).all()
 
 
+def standing(session: Session, customer_id: int, type_: str) -> Sequence[EventRow]:
+    """All events of this customer and type that are not cancelled."""
+    statement = select(EventRow).where(EventRow.customer_id == customer_id, EventRow.type == type_)
+    return session.exec(statement.where(col(EventRow.cancelled_at).is_(None))).all()
+
+
+def first_since(session: Session, customer_id: int, type_: str, since: datetime) -> EventRow | None:
+    """The first event of this customer and type from an instant on that is not cancelled."""
+    statement = select(EventRow).where(
+        EventRow.customer_id == customer_id,
+        EventRow.type == type_,
+        col(EventRow.cancelled_at).is_(None),
+        col(EventRow.occurred_at) >= since,
+    )
+    return session.exec(statement.order_by(col(EventRow.occurred_at), col(EventRow.id))).first()
+
+
 def cancel(session: Session, event_id: int, now: datetime) -> None:
     table = table_of(EventRow)
     session.execute(

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, exists, func, update
+from sqlalchemy import String, bindparam, cast, exists, func, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
@@ -177,15 +177,24 @@ def _defer() -> Any:
 
 
 def events_followed_up(session: Session, program_id: str, flow: str, customer_id: int) -> set[int]:
-    """The ids of a customer's events that have a follow-up of this flow; a cancelled one is none."""
+    """The ids of a customer's events that have a follow-up of this flow; one that was cancelled or missed is none."""
     table = table_of(FollowUpRow)
     statement = core_select(table.c.event_id).where(
         table.c.customer_id == customer_id,
         table.c.program_id == program_id,
         table.c.flow == flow,
-        table.c.state != str(FollowUpState.CANCELLED),
+        table.c.state.not_in((str(FollowUpState.CANCELLED), str(FollowUpState.EXPIRED))),
     )
     return set(core(session).execute(statement).scalars())
+
+
+def free(session: Session, program_id: str, flows: Sequence[str], customer_id: int, occasion: str) -> None:
+    """Let what was cancelled be planned once more for the same occasion: the rows that were keep another name of it."""
+    table = table_of(FollowUpRow)
+    theirs = (table.c.customer_id == customer_id, table.c.program_id == program_id, table.c.flow.in_(flows))
+    cancelled = (table.c.occasion == occasion, table.c.state == str(FollowUpState.CANCELLED))
+    again = table.c.occasion + ":" + cast(table.c.id, String)
+    session.execute(update(table).where(*theirs, *cancelled).values(occasion=again))
 
 
 def unsent(session: Session, customer_id: int) -> Sequence[FollowUpRow]:

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from bot.store.bulk import columns_of_bulk, in_bulk
 from bot.store.db import Database
-from bot.store.rows import core, for_update, insert_once, stands, table_of
+from bot.store.rows import core, for_update, insert_once, row_of, stands, table_of
 from bot.store.tables import InboundRow
 
 BLANK: Mapping[str, Any] = {
@@ -77,12 +77,12 @@ def _unread() -> Any:
 
 def take(session: Session, inbound_id: int, state: str = "received") -> InboundRow | None:
     """This reply if it is still unread (or in another state), locked until the transaction ends."""
-    return session.execute(for_update(session, _take()), {"row": inbound_id, "of_state": state}).scalars().first()
+    return session.execute(for_update(session, _take(state)), {"row": inbound_id}).scalars().first()
 
 
 @cache
-def _take() -> Any:
-    return select(InboundRow).where(InboundRow.id == bindparam("row"), InboundRow.state == bindparam("of_state"))
+def _take(state: str) -> Any:
+    return select(InboundRow).where(InboundRow.id == bindparam("row"), stands(table_of(InboundRow), state))
 
 
 def mark(session: Session, inbound_id: int, state: str, **values: Any) -> None:
@@ -99,7 +99,7 @@ def _mark(names: tuple[str, ...]) -> Any:
 
 
 def get(session: Session, inbound_id: int) -> InboundRow | None:
-    return session.get(InboundRow, inbound_id)
+    return row_of(session, InboundRow, inbound_id)
 
 
 def by_ids(session: Session, ids: Sequence[int]) -> dict[int, InboundRow]:
@@ -112,10 +112,12 @@ def on_page(session: Session, survey_id: int) -> Sequence[InboundRow]:
     return session.exec(statement.order_by(col(InboundRow.id))).all()
 
 
-def for_person(session: Session, limit: int = 100) -> Sequence[InboundRow]:
-    """Replies that wait for a person to code them (R124)."""
-    statement = select(InboundRow).where(InboundRow.state == "person").order_by(col(InboundRow.id)).limit(limit)
-    return session.exec(statement).all()
+def for_person(session: Session, limit: int = 100, customer_id: int = 0) -> Sequence[InboundRow]:
+    """Replies that wait for a person to code them, of everybody or of one customer (R124)."""
+    statement = select(InboundRow).where(InboundRow.state == "person")
+    if customer_id:
+        statement = statement.where(InboundRow.customer_id == customer_id)
+    return session.exec(statement.order_by(col(InboundRow.id)).limit(limit)).all()
 
 
 def of_customer(session: Session, customer_id: int, limit: int = 200) -> Sequence[InboundRow]:

@@ -5,11 +5,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlmodel import Session, col, select
 
 from bot.store.rows import insert_once, rows_by
+from bot.store.selections import CLOSED
 from bot.store.tables import MatterRow
+
+OF_EVENT = "event:"
+"""How the key begins of a matter that nobody has named: it ends with the event that told of it."""
+
+
+def key_of_event(external_id: str) -> str:
+    """The key of a matter that an event tells of without naming it."""
+    return f"{OF_EVENT}{external_id[-(128 - len(OF_EVENT)) :]}"
+
+
+def name_of(matter: MatterRow | None) -> str | None:
+    """What the customer calls it, such as a number plate; None: nobody has named it."""
+    return None if matter is None or matter.external_id.startswith(OF_EVENT) else matter.external_id
 
 
 def find_or_add(session: Session, customer_id: int, source: str, kind: str, external_id: str) -> int:
-    """The id of this matter; added when new."""
+    """The id of this matter of the customer; added when new. Another customer may have one by the same key."""
     values = {
         "customer_id": customer_id,
         "source": source,
@@ -22,16 +36,12 @@ def find_or_add(session: Session, customer_id: int, source: str, kind: str, exte
     if new is not None:
         return new
     statement = select(MatterRow.id).where(
-        MatterRow.source == source, MatterRow.kind == kind, MatterRow.external_id == external_id
+        MatterRow.customer_id == customer_id,
+        MatterRow.source == source,
+        MatterRow.kind == kind,
+        MatterRow.external_id == external_id,
     )
     return session.exec(statement).one()
-
-
-def find_or_add_own(session: Session, customer_id: int, source: str, kind: str, external_id: str) -> int:
-    """As `find_or_add`, but 0 where the source has told of this one as somebody else's."""
-    matter_id = find_or_add(session, customer_id, source, kind, external_id)
-    row = session.get(MatterRow, matter_id)
-    return matter_id if row is not None and row.customer_id == customer_id else 0
 
 
 def update(session: Session, matter_id: int, dates: Mapping[str, str | None], state: str = "") -> bool:
@@ -54,3 +64,11 @@ def by_ids(session: Session, matter_ids: Iterable[int]) -> dict[int, MatterRow]:
 
 def of_customer(session: Session, customer_id: int) -> Sequence[MatterRow]:
     return session.exec(select(MatterRow).where(MatterRow.customer_id == customer_id).order_by(col(MatterRow.id))).all()
+
+
+def open_of(session: Session, customer_id: int, kind: str) -> Sequence[MatterRow]:
+    """The matters of this kind that a customer has and that are not closed, in the order in which they were told."""
+    statement = select(MatterRow).where(
+        MatterRow.customer_id == customer_id, MatterRow.kind == kind, MatterRow.state != CLOSED
+    )
+    return session.exec(statement.order_by(col(MatterRow.id))).all()

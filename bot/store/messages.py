@@ -215,7 +215,7 @@ def _claim(dialect: str) -> Any:
     instant = table.c.retry_at.type
     return (
         update(table)
-        .where(table.c.id.in_(ids), table.c.state == str(MessageState.READY))
+        .where(table.c.id.in_(ids), stands(table, MessageState.READY))
         .values(
             state=str(MessageState.SENDING),
             attempts=table.c.attempts + 1,

@@ -12,6 +12,8 @@ def migrate(db: Database) -> None:
     """Apply every migration that the database has not had yet."""
     config = alembic_config()
     with db.engine.begin() as connection:
+        if db.is_sqlite:
+            connection.exec_driver_sql("BEGIN")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

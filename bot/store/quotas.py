@@ -1,6 +1,7 @@
 """What periods have reached: the looks that are planned, and the counts that they ask for."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -15,6 +16,7 @@ from bot.store.tables import (
     ContactRow,
     CustomerRow,
     EnrolmentRow,
+    EventRow,
     FollowUpRow,
     InboundRow,
     MessageRow,
@@ -61,7 +63,8 @@ def note(session: Session, check_id: int, now: datetime, found: Mapping[str, Any
 def _eligible(program_id: str, flows: Sequence[str], first: date, last: date) -> list[Any]:
     """The cases of a period: what was cancelled and who is anonymous are none (R73).
 
-    Whoever has no time and is asked once more is one case: an answer is booked to the follow-up that asked first.
+    Neither is what did not go out and whose event was cancelled, such as one told too late. Whoever has no time and is
+    asked once more is one case: an answer is booked to the follow-up that asked first.
     """
     return [
         col(FollowUpRow.program_id) == program_id,
@@ -70,8 +73,13 @@ def _eligible(program_id: str, flows: Sequence[str], first: date, last: date) ->
         col(FollowUpRow.nominal_on) <= last,
         col(FollowUpRow.state).not_in(_UNEXPECTED),
         ~col(FollowUpRow.occasion).startswith(LATER),
+        or_(col(FollowUpRow.state).in_(_OUT), ~_of_cancelled_event()),
         _NOT_ANONYMOUS,
     ]
+
+
+def _of_cancelled_event() -> Any:
+    return exists().where(col(EventRow.id) == col(FollowUpRow.event_id), col(EventRow.cancelled_at).is_not(None))
 
 
 def _of_enrolment() -> Any:
@@ -81,19 +89,28 @@ def _of_enrolment() -> Any:
     )
 
 
-def _contacted(reached: str, last: date) -> Any:
+@dataclass(frozen=True)
+class Reach:
+    """What counts as contacted: at least this, or a logged contact of one of these kinds."""
+
+    least: str
+    kinds: tuple[str, ...]
+
+
+def _contacted(reached: Reach, last: date) -> Any:
     """Answered, or reached by a call that a person recorded (R75); with `reached` less is enough."""
     recorded = exists().where(
         col(ContactRow.customer_id) == col(FollowUpRow.customer_id),
         col(ContactRow.program_id) == col(FollowUpRow.program_id),
         col(ContactRow.counts),
+        col(ContactRow.kind).in_(reached.kinds),
         col(ContactRow.on) >= col(FollowUpRow.nominal_on),
         col(ContactRow.on) <= last,
     )
     met = [col(FollowUpRow.state).in_((FollowUpState.ANSWERED, FollowUpState.FULFILLED)), recorded]
-    if reached == "attempted":
+    if reached.least == "attempted":
         met.append(col(FollowUpRow.state) == FollowUpState.SENT)
-    if reached == "delivered":
+    if reached.least == "delivered":
         met.append(
             exists().where(
                 col(MessageRow.follow_up_id) == col(FollowUpRow.id), col(MessageRow.state) == MessageState.DELIVERED
@@ -114,7 +131,7 @@ def _counted(session: Session, numerator: Any, conditions: Sequence[Any], by_cla
 
 
 def contacted(
-    session: Session, program_id: str, flows: Sequence[str], first: date, last: date, reached: str, by_class: bool
+    session: Session, program_id: str, flows: Sequence[str], first: date, last: date, reached: Reach, by_class: bool
 ) -> Counts:
     """Follow-up rate: contacted of eligible. A case with several contact persons counts when each was (R2)."""
     grade = func.coalesce(col(EnrolmentRow.class_), "")
@@ -140,7 +157,7 @@ def members_contacted(
     flows: Sequence[str],
     first: date,
     last: date,
-    reached: str,
+    reached: Reach,
     classes: Sequence[str],
     by_class: bool,
 ) -> Counts:
@@ -159,7 +176,7 @@ def members_not_contacted(
     flows: Sequence[str],
     first: date,
     last: date,
-    reached: str,
+    reached: Reach,
     classes: Sequence[str],
 ) -> list[int]:
     """Ids of those of these classes who are missing, and whom somebody may and can still reach."""
@@ -178,7 +195,7 @@ def _members(program_id: str, classes: Sequence[str], last: date) -> list[Any]:
     ]
 
 
-def _member_met(program_id: str, flows: Sequence[str], first: date, last: date, reached: str) -> Any:
+def _member_met(program_id: str, flows: Sequence[str], first: date, last: date, reached: Reach) -> Any:
     asked = exists().where(
         col(FollowUpRow.customer_id) == col(EnrolmentRow.customer_id),
         col(FollowUpRow.program_id) == program_id,
@@ -191,6 +208,7 @@ def _member_met(program_id: str, flows: Sequence[str], first: date, last: date, 
         col(ContactRow.customer_id) == col(EnrolmentRow.customer_id),
         col(ContactRow.program_id) == program_id,
         col(ContactRow.counts),
+        col(ContactRow.kind).in_(reached.kinds),
         col(ContactRow.on) >= first,
         col(ContactRow.on) <= last,
     )
@@ -207,7 +225,7 @@ def _may_be_reached(customer_id: Any) -> tuple[Any, Any]:
 
 
 def not_contacted(
-    session: Session, program_id: str, flows: Sequence[str], first: date, last: date, reached: str, class_: str | None
+    session: Session, program_id: str, flows: Sequence[str], first: date, last: date, reached: Reach, class_: str | None
 ) -> list[int]:
     """Ids of the customers of the cases that are missing, of one class where it is named."""
     return _customers(session, [*_eligible(program_id, flows, first, last), ~_contacted(reached, last)], class_)

@@ -187,12 +187,16 @@ def _move(model: type[SQLModel], target: StrEnum, names: tuple[str, ...]) -> Any
 
 
 def state_is(table: Table, states: Sequence[StrEnum]) -> Any:
-    """The row is in one of these states; written with OR, since IN cannot be sent by executemany."""
-    return or_(false(), *(table.c.state == str(state) for state in states))
+    """The row is in one of these states; written with OR, so that no partial index stands between it and its key."""
+    return or_(false(), *(stands(table, state) for state in states))
 
 
 def stands(table: Table, *states: StrEnum | str) -> Any:
-    """The row is in one of these states, said in the words of the partial index: a bound value would hide it."""
+    """The row is in one of these states, said in the words of the partial index.
+
+    A bound value would hide the index, and SQLite would prepare the statement anew for each value bound: several times
+    the price of a small query.
+    """
     if len(states) == 1:
         return table.c.state == literal_column(f"'{states[0]}'")
     words = ", ".join(f"'{state}'" for state in states)
@@ -212,6 +216,16 @@ def chunks(values: Iterable[Any], size: int = CHUNK) -> Iterator[list[Any]]:
             chunk = []
     if chunk:
         yield chunk
+
+
+def row_of(session: Session, model: type[Row], row_id: int) -> Row | None:
+    """The row of this id. As `session.get`, which builds its statement anew for each row."""
+    return session.execute(_row_of(model), {"row": row_id}).scalars().first()
+
+
+@cache
+def _row_of(model: type[SQLModel]) -> Any:
+    return select(model).where(table_of(model).c.id == bindparam("row"))
 
 
 def rows_by(session: Session, model: type[Row], column: Any, values: Iterable[Any]) -> list[Row]:

@@ -195,13 +195,14 @@ def _joined(
 
 
 def _chain_anchor(dialect: str, joined: Any, program_id: str, flow: str) -> tuple[ColumnElement[Any], Any]:
-    """The last nominal date of this chain in the present class; else where it began anew, or the day the class began.
+    """The last nominal date of this chain; else where it began anew, or the day the class began.
 
-    What was planned before it began anew is no link of it any more, and what somebody added by hand never was.
+    What was planned before it began anew, or before the class where it never did, is no link of it any more, and what
+    somebody added by hand never was. A cadence that outlives its class has begun anew on the day it had begun.
     """
     enrolment, there, anew = table_of(EnrolmentRow), table_of(FollowUpRow), table_of(RestartRow)
     of_program, of_flow = _not_by_index(dialect, there.c.program_id, there.c.flow)
-    began: Any = enrolment.c.class_since
+    began = enrolment.c.class_since
     joined = joined.outerjoin(
         anew,
         and_(
@@ -209,7 +210,6 @@ def _chain_anchor(dialect: str, joined: Any, program_id: str, flow: str) -> tupl
             anew.c.program_id == program_id,
             anew.c.flow == flow,
             anew.c.matter_id == 0,
-            anew.c.at >= (func.date(began, "-1 day") if dialect == "sqlite" else began - 1),  # midnight, in any zone
         ),
     )
     last = (
@@ -218,14 +218,13 @@ def _chain_anchor(dialect: str, joined: Any, program_id: str, flow: str) -> tupl
             of_program == program_id,
             of_flow == flow,
             there.c.customer_id == enrolment.c.customer_id,
-            there.c.nominal_on >= enrolment.c.class_since,
-            or_(anew.c.at.is_(None), there.c.planned_at > anew.c.at),
+            case((anew.c.at.is_(None), there.c.nominal_on >= began), else_=there.c.planned_at > anew.c.at),
             there.c.occasion.like(LINK),
         )
         .correlate(enrolment, anew)
         .scalar_subquery()
     )
-    return func.coalesce(last, anew.c.on, enrolment.c.class_since, type_=Date()), joined
+    return func.coalesce(last, anew.c.on, began, type_=Date()), joined
 
 
 def _is_new(dialect: str, program_id: str, selection: Selection, group: Group, where: Where) -> Any:

@@ -24,13 +24,18 @@ def _read() -> Any:
 
 def count(session: Session, name: str, of: str) -> int:
     """One more of these; how many there are now. Whoever counts under the same name waits for this transaction."""
-    table = table_of(SettingRow)
-    core(session).execute(on_conflict_do_nothing(session, table).values(name=name, value={}))
-    statement = for_update(session, select(table.c.value).where(table.c.name == name))
-    counts = dict(core(session).execute(statement).scalar_one())
+    counts = take(session, name)
     number = int(counts.get(of, 0)) + 1
     write(session, name, {**counts, of: number})
     return number
+
+
+def take(session: Session, name: str) -> dict[str, Any]:
+    """The value, or an empty mapping; whoever takes the same waits for the end of this transaction."""
+    table = table_of(SettingRow)
+    core(session).execute(on_conflict_do_nothing(session, table).values(name=name, value={}))
+    statement = for_update(session, select(table.c.value).where(table.c.name == name))
+    return dict(core(session).execute(statement).scalar_one())
 
 
 def write(session: Session, name: str, value: Mapping[str, Any]) -> None:

@@ -15,7 +15,12 @@ CHAT = "telegram"
 
 
 def everybody(session: Session) -> Sequence[StaffRow]:
-    return session.exec(select(StaffRow).where(StaffRow.active).order_by(col(StaffRow.id))).all()
+    return session.execute(_everybody()).scalars().all()
+
+
+@cache
+def _everybody() -> Any:
+    return select(StaffRow).where(col(StaffRow.active)).order_by(col(StaffRow.id))
 
 
 def get(session: Session, staff_id: int) -> StaffRow | None:

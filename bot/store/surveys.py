@@ -9,7 +9,17 @@ from sqlalchemy import bindparam, exists, func, or_, text, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from bot.store.rows import chunks, core, insert_many, insert_many_once, move_many, rows_by, stands, table_of
+from bot.store.rows import (
+    chunks,
+    core,
+    for_update,
+    insert_many,
+    insert_many_once,
+    move_many,
+    rows_by,
+    stands,
+    table_of,
+)
 from bot.store.tables import AnswerRow, ContactPointRow, FollowUpRow, MessageRow, SurveyRow
 from flows.states import MessageState, SurveyState
 
@@ -63,7 +73,7 @@ def _latest() -> Any:
     waiting = (str(SurveyState.OPEN), str(SurveyState.NEEDS_PERSON))
     unsent = exists().where(
         col(MessageRow.follow_up_id) == col(SurveyRow.follow_up_id),
-        col(MessageRow.state) == str(MessageState.READY),
+        stands(table_of(MessageRow), MessageState.READY),
         col(MessageRow.attempts) == 0,
     )
     return (
@@ -75,13 +85,20 @@ def _latest() -> Any:
 
 
 def lapsed(session: Session, now: datetime, limit: int) -> Sequence[SurveyRow]:
-    statement = (
+    """Surveys whose closing date has passed, locked until the transaction ends; what others hold is passed over."""
+    statement = for_update(session, _lapsed(), skip_locked=True)
+    return session.execute(statement, {"now": now, "most": limit}).scalars().all()
+
+
+@cache
+def _lapsed() -> Any:
+    closes_at = table_of(SurveyRow).c.closes_at
+    return (
         select(SurveyRow)
-        .where(stands(table_of(SurveyRow), SurveyState.OPEN), col(SurveyRow.closes_at) <= now)
-        .order_by(col(SurveyRow.closes_at))
-        .limit(limit)
+        .where(stands(table_of(SurveyRow), SurveyState.OPEN), closes_at <= bindparam("now", type_=closes_at.type))
+        .order_by(closes_at)
+        .limit(bindparam("most"))
     )
-    return session.exec(statement).all()
 
 
 def in_the_middle(session: Session, customer_ids: Iterable[int], now: datetime) -> list[tuple[int, str, int]]:

@@ -32,12 +32,14 @@ from sqlmodel import Field, SQLModel
 
 from flows.states import (
     ApprovalState,
+    DeletionState,
     FollowUpState,
     MessageState,
     PingState,
     SurveyState,
     TaskState,
     TicketState,
+    ViolationState,
 )
 from messages.catalog import Purpose
 
@@ -218,7 +220,7 @@ class MatterRow(SQLModel, table=True):
     """Contract, vehicle, invoice, order or project of a customer; date triggers read its dates."""
 
     __tablename__ = "matter"
-    __table_args__ = (UniqueConstraint("source", "kind", "external_id"),)
+    __table_args__ = (UniqueConstraint("customer_id", "source", "kind", "external_id"),)
 
     id: int = _id()
     customer_id: int = _ref("customer")
@@ -358,6 +360,47 @@ class ApprovalRow(SQLModel, table=True):
     state: str = _word(16, default=ApprovalState.DRAFT)
     author_id: int = _zero()
     approver_id: int = _zero()
+    at: datetime = _instant()
+
+
+class DeletionRow(SQLModel, table=True):
+    """Forms of a program are to be deleted: all whose survey day is `through` or earlier, which were sent before
+    `sent_before`. One at a time waits.
+
+    `roles`: who has to approve it, in order, as the program said when it was asked for; `step` of them have, and
+    `approvers` are they. `asked_by` 0: the house itself, since nobody has to approve it. `forms`: how many it meant.
+    """
+
+    __tablename__ = "deletion"
+    __table_args__ = (
+        _one_of("state", DeletionState),
+        Index(
+            "one_live_deletion",
+            "program_id",
+            unique=True,
+            sqlite_where=text("state IN ('asked', 'approved')"),
+            postgresql_where=text("state IN ('asked', 'approved')"),
+        ),
+        Index(
+            "deletion_due",
+            "at",
+            sqlite_where=text("state = 'approved'"),
+            postgresql_where=text("state = 'approved'"),
+        ),
+    )
+
+    id: int = _id()
+    program_id: str = _word(64)
+    state: str = _word(16, default=DeletionState.ASKED)
+    through: date = _day(nullable=False)
+    sent_before: datetime = _instant()
+    forms: int = Field(default=0)
+    deleted: int = Field(default=0)
+    asked_by: int = _zero()
+    roles: list[str] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
+    approvers: list[int] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
+    step: int = Field(default=0)
+    asked_at: datetime = _instant()
     at: datetime = _instant()
 
 
@@ -615,6 +658,7 @@ class TicketRow(SQLModel, table=True):
             postgresql_where=text("state <> 'closed'"),
         ),
         Index("ticket_queue", "state", "due_at"),
+        Index("ticket_by_topic", "program_id", "topic", "opened_at"),
         Index(
             "ticket_task_due",
             "task_at",
@@ -688,7 +732,7 @@ class TaskRow(SQLModel, table=True):
     superior: str = _word(64)
     staff_id: int = _zero()
     state: str = _word(16, default=TaskState.OPEN)
-    counts_as: str = _word(64)
+    counts_as: list[str] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
     required: list[str] = Field(default_factory=list, sa_column=Column(Json, nullable=False))
     data: dict[str, Any] = _json()
     opened_at: datetime = _instant()
@@ -702,11 +746,56 @@ class TaskRow(SQLModel, table=True):
     result: str = _text()
 
 
+class ViolationRow(SQLModel, table=True):
+    """One case of a violation by a member of staff: `dedupe_key` makes it one.
+
+    `about`: whom it concerns, empty where nobody has said so. Customer, event, reply, ticket and task are its evidence,
+    0 where there is none. `number`: which confirmed one of this kind and person it is; of a suspected one, which it
+    would have been when it was opened. `sanction`: what is proposed, in each language.
+    """
+
+    __tablename__ = "violation"
+    __table_args__ = (
+        _one_of("state", ViolationState),
+        Index(
+            "one_violation_of_a_number",
+            "program_id",
+            "kind",
+            "about",
+            "number",
+            unique=True,
+            sqlite_where=text("state = 'confirmed'"),
+            postgresql_where=text("state = 'confirmed'"),
+        ),
+    )
+
+    id: int = _id()
+    dedupe_key: str = Field(sa_column=Column(String(128), nullable=False, unique=True))
+    program_id: str = _word(64)
+    program_version_id: int = _ref("program_version", index=False)
+    kind: str = _word(64)
+    about: str = _word(100)
+    customer_id: int = _zero()
+    event_id: int = _zero()
+    inbound_id: int = _zero()
+    ticket_id: int = _zero()
+    task_id: int = _zero()
+    because: str = _text()
+    state: str = _word(16, default=ViolationState.SUSPECTED)
+    number: int = Field(default=1)
+    sanction: dict[str, str] = _json()
+    opened_at: datetime = _instant()
+    decided_by: int = _zero()
+    decided_at: datetime | None = _instant(nullable=True)
+    reason: str = _text()
+
+
 class QuotaCheckRow(SQLModel, table=True):
     """One look at what a period has reached: planned for its instant, then kept with what it found.
 
-    `kind`: remind (staff are told who is behind), close (the period is over), classes, or duty (its tasks open).
-    `name`: a quota or a duty of the program, or a flow that counts contacts of each member of staff.
+    `kind`: remind (staff are told who is behind), close (the period is over), classes, appraisal (bands are given), or
+    duty (its tasks open). `name`: a quota, an appraisal or a duty of the program, or a flow that counts contacts of
+    each member of staff.
     """
 
     __tablename__ = "quota_check"
@@ -775,7 +864,10 @@ class TrailRow(SQLModel, table=True):
 
 
 class StaffRow(SQLModel, table=True):
-    """A member of staff: roles in programs, and the address that pings go to."""
+    """A member of staff: roles in programs, and the address that pings go to.
+
+    `since`: the first day here; no period before it is judged. None: it is not known, and all are.
+    """
 
     __tablename__ = "staff"
 
@@ -786,7 +878,19 @@ class StaffRow(SQLModel, table=True):
     channel: str = _word(32, default="sms")
     address: str = Field(sa_column=Column(String(128), nullable=False, unique=True))
     chat: str | None = Field(default=None, sa_column=Column(String(128), nullable=True, unique=True))
+    since: date | None = _day()
     active: bool = True
+
+
+class ShiftRow(SQLModel, table=True):
+    """A day on which a member of staff is on duty, for others who are off."""
+
+    __tablename__ = "shift"
+    __table_args__ = (UniqueConstraint("on", "staff_id"),)
+
+    id: int = _id()
+    staff_id: int = _ref("staff", index=False)
+    on: date = _day(nullable=False)
 
 
 class SenderRow(SQLModel, table=True):

@@ -71,7 +71,7 @@ def open_of_customer(session: Session, customer_id: int) -> Sequence[TaskRow]:
 
 @cache
 def _open_of_customer() -> Any:
-    is_theirs = (TaskRow.customer_id == bindparam("customer"), TaskRow.state == TaskState.OPEN)
+    is_theirs = (TaskRow.customer_id == bindparam("customer"), stands(table_of(TaskRow), TaskState.OPEN))
     return select(TaskRow).where(*is_theirs).order_by(col(TaskRow.due_at), col(TaskRow.id))
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, func, text, update
 from sqlalchemy import select as core_select
 from sqlmodel import Session, col, select
 
-from bot.store.rows import chunks, core, for_update, insert_once, move, move_many, rows_by, stands, table_of
+from bot.store.rows import chunks, core, for_update, insert_once, move, move_many, row_of, rows_by, stands, table_of
 from bot.store.tables import PingRow, TaskRow, TicketRow
 from flows.callback import ALERT
 from flows.decisions import PlannedPing
@@ -17,6 +17,8 @@ from flows.states import PingState, TaskState, TicketState
 
 UNHEARD = text("task.unheard")
 """As its index says it: `= 1`, which SQLAlchemy writes on SQLite, would read the whole table."""
+_LIVE = text(f"ticket.state <> '{TicketState.CLOSED}'")
+"""As its index says it, too: see `rows.stands`."""
 
 
 def open_(session: Session, values: Mapping[str, Any]) -> int | None:
@@ -26,7 +28,7 @@ def open_(session: Session, values: Mapping[str, Any]) -> int | None:
 
 
 def get(session: Session, ticket_id: int) -> TicketRow | None:
-    return session.get(TicketRow, ticket_id)
+    return row_of(session, TicketRow, ticket_id)
 
 
 def by_ids(session: Session, ticket_ids: Iterable[int]) -> dict[int, TicketRow]:
@@ -50,7 +52,7 @@ def _live() -> Any:
     return select(TicketRow).where(
         TicketRow.customer_id == bindparam("customer"),
         TicketRow.program_id == bindparam("program"),
-        TicketRow.state != TicketState.CLOSED,
+        _LIVE,
     )
 
 
@@ -66,7 +68,7 @@ def with_live(session: Session, customer_ids: Iterable[int]) -> set[int]:
 def _with_live() -> Any:
     table = table_of(TicketRow)
     wanted = table.c.customer_id.in_(bindparam("wanted", expanding=True))
-    return core_select(table.c.customer_id).where(wanted, table.c.state != str(TicketState.CLOSED))
+    return core_select(table.c.customer_id).where(wanted, _LIVE)
 
 
 def advance(session: Session, ticket_id: int, target: TicketState, **values: Any) -> bool:
@@ -84,6 +86,14 @@ def queue(
     if staff_id:
         statement = statement.where(TicketRow.claimed_by == staff_id)
     return session.exec(statement.order_by(col(TicketRow.due_at), col(TicketRow.id)).limit(limit)).all()
+
+
+def about(session: Session, program_id: str, topic: str, after: datetime) -> Sequence[TicketRow]:
+    """The tickets of a program about one topic that were opened after an instant, the oldest first."""
+    statement = select(TicketRow).where(
+        TicketRow.program_id == program_id, TicketRow.topic == topic, TicketRow.opened_at > after
+    )
+    return session.exec(statement.order_by(col(TicketRow.opened_at), col(TicketRow.id))).all()
 
 
 def of_customer(session: Session, customer_id: int) -> Sequence[TicketRow]:

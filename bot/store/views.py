@@ -369,9 +369,9 @@ class Unclear:
     survey: SurveyRow | None
 
 
-def unclear_replies(session: Session, limit: int = 50) -> list[Unclear]:
-    """Replies that wait for a person, oldest first (R124)."""
-    rows = inbound.for_person(session, limit)
+def unclear_replies(session: Session, limit: int = 50, customer_id: int = 0) -> list[Unclear]:
+    """Replies that wait for a person, of everybody or of one customer, oldest first (R124)."""
+    rows = inbound.for_person(session, limit, customer_id)
     people = customers.by_ids(session, {row.customer_id for row in rows if row.customer_id})
     asked = {
         row.id: row

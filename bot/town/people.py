@@ -116,7 +116,7 @@ def _tell_apart(runtime: Runtime, here: list["Inhabitant"], today: date) -> None
             period = PERIODS.get(one.customer.class_)
             enrolment = enrolments.get((customer_id, one.customer.programs[0]))
             if period and enrolment:
-                customers.set_class(session, enrolment.id, one.customer.class_, _first_day(today, period, index))
+                customers.set_class(session, enrolment, one.customer.class_, _first_day(today, period, index))
             if one.opted_out:
                 customers.note_consent(session, customer_id, "withdrawn", "all", "import", now, "asked on the phone")
             if one.unreachable:

@@ -1,8 +1,12 @@
 """`make run`: database, demonstration, pages and the living town, behind one address."""
 
 import asyncio
+import fcntl
+import os
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +25,8 @@ from messages.reading.warm import warm
 
 FILE = "town.sqlite"
 """The town's own database: it never touches the configured one."""
+LOCK = "open.lock"
+"""Held by the town that is open in a folder."""
 
 
 def open_town(settings: Settings, start: datetime | None = None) -> tuple[Runtime, Town, Counts]:
@@ -46,12 +52,21 @@ def town_settings(folder: Path, address: str) -> Settings:
 
 
 async def serve_town(host: str, port: int, folder: Path = Path("var"), fresh: bool = False) -> None:
-    """Serve the town until stopped. `fresh`: begin anew. SettingError: the port is taken, or the folder is none."""
-    from bot.web.server import make_app
+    """Serve the town until stopped. `fresh`: begin anew.
 
+    SettingError: the port is taken, the folder is none, or another town lives in it.
+    """
     listening = _listen(host, port)
     address = _address(host, int(listening.getsockname()[1]))
-    _prepare(folder, fresh)
+    with _alone_in(folder):
+        if fresh:
+            _clear(folder)
+        await _serve(listening, address, folder)
+
+
+async def _serve(listening: socket.socket, address: str, folder: Path) -> None:
+    from bot.web.server import make_app
+
     settings = town_settings(folder, address)
     runtime, town, counts = await asyncio.to_thread(open_town, settings)
     await asyncio.to_thread(warm)
@@ -66,14 +81,44 @@ async def serve_town(host: str, port: int, folder: Path = Path("var"), fresh: bo
         runtime.db.close()
 
 
-def _prepare(folder: Path, fresh: bool) -> None:
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Make the folder and hold it, at most for as long as this process lives.
+
+    A town has a clock and phones of its own: of two in one folder, each would send at its own hour. SettingError: there
+    is one already, or the folder cannot be used.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if fresh:
-            for file in folder.glob(f"{Path(FILE).stem}.*"):
-                file.unlink()
+        lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
     except OSError as error:
-        raise SettingError("--data", f"{folder} cannot be used: {error.strerror}", "name another folder") from error
+        raise _unusable(folder, error) from error
+    try:
+        _take(lock, folder)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _take(lock: int, folder: Path) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        remedy = "close that one, or name another folder"
+        raise SettingError("--data", f"another town is open in {folder}", remedy) from error
+
+
+def _clear(folder: Path) -> None:
+    """Forget the town that lived here."""
+    try:
+        for file in folder.glob(f"{Path(FILE).stem}.*"):
+            file.unlink()
+    except OSError as error:
+        raise _unusable(folder, error) from error
+
+
+def _unusable(folder: Path, error: OSError) -> SettingError:
+    return SettingError("--data", f"{folder} cannot be used: {error.strerror}", "name another folder")
 
 
 def _listen(host: str, port: int) -> socket.socket:

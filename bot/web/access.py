@@ -23,7 +23,7 @@ from starlette.responses import Response
 
 from bot.clock import Clock
 from bot.config import Settings
-from bot.errors import HuifangError
+from bot.errors import Forbidden, HuifangError
 
 VISIT_COOKIE = "huifang_visit"
 CALLERS = 10_000
@@ -32,10 +32,6 @@ IDLE_SECONDS = 8 * 3600
 ABSOLUTE_SECONDS = 7 * 24 * 3600
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 """A request that carries one of these came through a proxy: its sender need not be local."""
-
-
-class Forbidden(HuifangError):  # noqa: N818 - the name says what happened
-    """Not allowed; the message names the remedy."""
 
 
 class SignInFirst(Exception):  # noqa: N818 - the name says what to do

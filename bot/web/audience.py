@@ -1,6 +1,6 @@
 """An audience in words, for people who ask why a message does not reach a customer."""
 
-from bot.web.words import Words
+from bot.words import Words
 from flows.audience import All, AnyOf, Compare, Day, Holds, Not, Predicate, Within
 
 

@@ -17,7 +17,7 @@ from bot.store import contacts, customers, matters, staff, tasks
 from bot.store.tables import ContactRow, CustomerRow, EnrolmentRow, StaffRow
 from bot.web.fields import Input, data_in, day_in, inputs_of, instant_in, words_in
 from bot.web.site import Site
-from bot.web.words import Words
+from bot.words import Words
 from flows.chains import counts_contacts
 from flows.program import Program
 

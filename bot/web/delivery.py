@@ -13,6 +13,7 @@ from bot.errors import Conflict, NotFound
 from bot.journey import senders
 from bot.store import views
 from bot.web.access import console, form
+from bot.web.apart import hidden_from
 from bot.web.queue import is_manager, must_be_somebody
 from bot.web.site import site_of, words_for
 
@@ -42,12 +43,12 @@ def resume_sender(request: Request, fields: Annotated[FormData, Depends(form)]) 
 
 
 def _page(request: Request, *, trouble: str = "", status: int = 200) -> Response:
-    site = site_of(request)
+    site, hidden = site_of(request), hidden_from(request)
     with site.runtime.db.read() as session:
         values: dict[str, Any] = {
             "paused_senders": senders.paused(session),
             "waiting": views.waiting(session, site.runtime.clock.now()),
-            "unreached": views.unreached(session),
+            "unreached": [each for each in views.unreached(session) if each.row.program_id not in hidden],
         }
     may_resume = is_manager(site.me(request))
     return site.console_page(request, "delivery.html", status, trouble=trouble, may_resume=may_resume, **values)

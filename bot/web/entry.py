@@ -10,7 +10,7 @@ from bot.errors import NotFound
 from bot.store import staff
 from bot.web.access import caller, console, form, local_path
 from bot.web.site import LANGUAGE_COOKIE, ME_COOKIE, site_of, words_for
-from bot.web.words import LANGUAGES
+from bot.words import LANGUAGES
 
 router = APIRouter()
 YEAR = 365 * 24 * 3600

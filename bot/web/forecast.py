@@ -14,7 +14,7 @@ from bot.forecast import Forecast, ForecastLine, minutes
 from bot.forecast import forecast as look_ahead
 from bot.web.access import console
 from bot.web.site import Site, site_of, words_for
-from bot.web.words import Words
+from bot.words import Words
 
 router = APIRouter(dependencies=[Depends(console)])
 

@@ -13,7 +13,7 @@ from typing import Any
 from bot.store.tables import FollowUpRow, MessageRow, TrailRow
 from bot.store.views import Story
 from bot.web.site import Site
-from bot.web.words import Words
+from bot.words import Words
 
 _LOOKS: Mapping[str, tuple[str, str]] = {
     "planned": ("calendar", "calm"),
@@ -39,6 +39,7 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     "ticket": ("flag", "bad"),
     "ticket_note": ("flag", "bad"),
     "alert": ("bell", "bad"),
+    "concentrated": ("bell", "bad"),
     "round": ("again", "bad"),
     "closed": ("check", "good"),
     "ping": ("bell", "warn"),
@@ -59,7 +60,12 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     "appointment": ("calendar", "info"),
     "breach": ("flag", "bad"),
     "approval": ("check", "info"),
+    "deletion": ("cross", "info"),
+    "denied": ("hand", "warn"),
+    "viewed": ("dots", "calm"),
+    "violation": ("flag", "bad"),
     "quota": ("check", "info"),
+    "appraisal": ("star", "info"),
     "milestone": ("calendar", "info"),
     "stopped": ("pause", "warn"),
     "resumed": ("play", "good"),
@@ -73,7 +79,7 @@ _LOOKS: Mapping[str, tuple[str, str]] = {
     "came_back": ("bell", "good"),
 }
 """Kind of line -> (icon, tone)."""
-_QUIET = frozenset({"survey", "comment", "cancelled", "done", "retry", "ignored"})
+_QUIET = frozenset({"survey", "comment", "cancelled", "done", "retry", "ignored", "viewed"})
 _FESTIVAL = "festival ("
 """A reason that the title of a greeting says better."""
 _NOTICES = frozenset({"ping", "passed_on", "alert"})

@@ -17,9 +17,10 @@ from starlette.responses import StreamingResponse
 
 from bot.store import trail, views
 from bot.web.access import console
+from bot.web.apart import hidden_from, lines_shown
 from bot.web.lines import Line, stream_lines, tell
 from bot.web.site import Site, site_of, words_for
-from bot.web.words import Words
+from bot.words import Words
 
 router = APIRouter(dependencies=[Depends(console)])
 
@@ -36,20 +37,22 @@ SHOWN = 25
 @router.get("/live")
 async def live(request: Request, after: int = -1) -> StreamingResponse:
     """Server-sent events, from the line after `after` (or after Last-Event-ID, or from now on)."""
-    site, words = site_of(request), words_for(request)
+    site, words, hidden = site_of(request), words_for(request), hidden_from(request)
     seen = request.headers.get("last-event-id", "")
     start = int(seen) if seen.isdecimal() and len(seen) < 19 else after
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_stream(request, site, words, start), media_type="text/event-stream", headers=headers)
+    return StreamingResponse(
+        _stream(request, site, words, hidden, start), media_type="text/event-stream", headers=headers
+    )
 
 
-async def _stream(request: Request, site: Site, words: Words, last: int) -> AsyncIterator[str]:
+async def _stream(request: Request, site: Site, words: Words, hidden: frozenset[str], last: int) -> AsyncIterator[str]:
     yield "retry: 1500\n\n"
     shown: tuple[datetime, float] | None = None
     for look in range(LOOKS):
         if await request.is_disconnected():
             return
-        last, news = await run_in_threadpool(_news, site, words, last)
+        last, news = await run_in_threadpool(_news, site, words, hidden, last)
         clock = (site.now(), site.town.rate()) if site.town else None
         if news or _jumped(shown, clock):
             yield f"id: {last}\nevent: news\ndata: {json.dumps({**news, **_clock(site)}, ensure_ascii=False)}\n\n"
@@ -75,14 +78,14 @@ def _clock(site: Site) -> dict[str, Any]:
     return {"now": site.now().isoformat(), "rate": site.town.rate()}
 
 
-def _news(site: Site, words: Words, last: int) -> tuple[int, dict[str, Any]]:
+def _news(site: Site, words: Words, hidden: frozenset[str], last: int) -> tuple[int, dict[str, Any]]:
     """(the newest line's id, what a page needs to know of the lines after `last`; nothing new: an empty mapping)."""
     with site.runtime.db.read() as session:
         newest = trail.newest_id(session)
         if last < 0 or newest <= last:
             return max(newest, last) if last >= 0 else newest, {}
         rows = trail.after(session, max(last, newest - MOST_LINES))
-        story = views.story_of(session, rows)
+        story = views.story_of(session, lines_shown(session, hidden, rows))
         waiting = views.to_call(session)
     lines = stream_lines(tell(site, words, story))
     topics = {f"customer-{row.customer_id}" for row in rows if row.customer_id}

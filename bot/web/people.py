@@ -4,7 +4,7 @@ Beside it the list of staff. Both make links that join a Telegram chat to a pers
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
 from typing import Annotated, Any, Protocol, runtime_checkable
@@ -18,16 +18,17 @@ from starlette.responses import RedirectResponse, Response
 from bot.errors import Conflict, InputError, NotFound
 from bot.journey import consents, linking
 from bot.journey.subject import facts_of, flags_of
-from bot.store import customers, events, staff, surveys, tickets, trail, views
+from bot.store import customers, events, staff, tickets, trail, views
 from bot.store.tables import CustomerRow, EnrolmentRow, StaffRow
 from bot.web import contacts
 from bot.web.access import console, form
+from bot.web.apart import hidden_from, lines_shown, of_others
 from bot.web.audience import in_words
 from bot.web.fields import Filled, filled
 from bot.web.lines import Line, in_order, planned_lines, tell
 from bot.web.queue import must_be_somebody
 from bot.web.site import Site, site_of, words_for
-from bot.web.words import Words
+from bot.words import Words
 from flows.audience import holds
 from flows.consent import barred_by_flag
 from flows.own_times import own_times
@@ -47,6 +48,8 @@ def list_customers(request: Request, q: str = "", page: int = 0) -> Response:
     with site.runtime.db.read() as session:
         found = views.list_customers(session, words, PAGE, page * PAGE)
         total = views.count_customers(session, words)
+    hidden = hidden_from(request)
+    found = [replace(each, level=None, upset=False) if hidden else each for each in found]
     return site.console_page(
         request, "customers.html", q=words, page=page, found=found, total=total, pages=max(1, -(-total // PAGE))
     )
@@ -211,22 +214,21 @@ class Chance:
 
 
 def _about(request: Request, site: Site, customer_id: int, oldest_first: bool) -> dict[str, Any]:
-    words = words_for(request)
+    words, hidden = words_for(request), hidden_from(request)
     with site.runtime.db.read() as session:
         person = customers.get(session, customer_id) if customer_id < 2**62 else None
         if person is None:
             raise NotFound(f"there is no customer {customer_id}")
-        story = views.story_of(session, trail.of_customer(session, customer_id))
-        in_sets = views.planned_in_sets(session, customer_id)
+        story = views.story_of(session, lines_shown(session, hidden, trail.of_customer(session, customer_id)))
+        in_sets = of_others(hidden, views.planned_in_sets(session, customer_id))
         enrolments = customers.enrolments_of(session, customer_id)
         values: dict[str, Any] = {
             "person": person,
             "points": customers.all_points_of(session, customer_id),
             "ledger": customers.ledger_of(session, customer_id),
             "enrolments": enrolments,
-            "coming": planned_lines(site, words, views.coming(session, customer_id)),
-            "tickets": tickets.of_customer(session, customer_id),
-            "answers": surveys.answers_of_customer(session, customer_id),
+            "coming": planned_lines(site, words, of_others(hidden, views.coming(session, customer_id))),
+            "tickets": of_others(hidden, tickets.of_customer(session, customer_id)),
             "events": events.of_customer(session, customer_id, limit=20),
         }
     lines = in_order([*tell(site, words, story), *planned_lines(site, words, in_sets)])
@@ -235,7 +237,7 @@ def _about(request: Request, site: Site, customer_id: int, oldest_first: bool) -
     return values | {
         "days": _by_day(lines, person.zone),
         "oldest_first": oldest_first,
-        "chances": _chances(site, words, person, enrolments),
+        "chances": _chances(site, words, person, [row for row in enrolments if row.program_id not in hidden]),
         "flags": {row.id: sorted(flags_of(row)) for row in enrolments},
         "own_times": _own_times(words, person),
         "customer_zone": person.zone,

@@ -21,9 +21,10 @@ from bot.errors import Conflict, InputError, NotFound
 from bot.journey import inbox
 from bot.store import customers, trail, views
 from bot.web.access import console, form
+from bot.web.apart import hidden_from, must_see_customer, without_moods
 from bot.web.lines import tell
 from bot.web.site import Site, site_of, words_for
-from bot.web.words import Words
+from bot.words import Words
 from flows.states import TicketState
 
 router = APIRouter(dependencies=[Depends(console)])
@@ -59,6 +60,7 @@ def list_phones(request: Request, q: str = "", page: int = 0) -> Response:
     with site.runtime.db.read() as session:
         found = views.customer_phones(session, words, PAGE + 1, page * PAGE)
         crew = views.staff_phones(session)
+    found = without_moods(hidden_from(request), found)
     crew = [phone for phone in crew if words.lower() in phone.name.lower() or words in phone.address] if words else crew
     return site.console_page(
         request,
@@ -73,7 +75,7 @@ def list_phones(request: Request, q: str = "", page: int = 0) -> Response:
 
 @router.get("/phone/{address}")
 def show_phone(request: Request, address: str) -> Response:
-    site = site_of(request)
+    site = _may_take(request, address)
     words = words_for(request)
     screen = _screen(site, words, address)
     return site.console_page(request, "phone.html", **(screen | _behind(site, words, screen["owner"])))
@@ -82,14 +84,14 @@ def show_phone(request: Request, address: str) -> Response:
 @router.get("/phone/{address}/thread")
 def show_thread(request: Request, address: str) -> Response:
     """The thread alone, fetched again whenever something has happened to this phone's owner."""
-    site = site_of(request)
+    site = _may_take(request, address)
     return site.piece(request, "part_thread.html", **_screen(site, words_for(request), address))
 
 
 @router.get("/phone/{address}/behind")
 def show_behind(request: Request, address: str) -> Response:
     """What the trail says of the newest texts, beside the phone."""
-    site = site_of(request)
+    site = _may_take(request, address)
     owner, _ = _phone(site, address)
     return site.piece(request, "part_behind.html", address=address, **_behind(site, words_for(request), owner))
 
@@ -97,7 +99,7 @@ def show_behind(request: Request, address: str) -> Response:
 @router.post("/phone/{address}")
 def type_text(request: Request, address: str, fields: Annotated[FormData, Depends(form)]) -> Response:
     """Somebody types on this phone and sends it."""
-    site = site_of(request)
+    site = _may_take(request, address)
     body = (str(fields.get("quick", "")) or str(fields.get("text", ""))).replace("\x00", "").strip()[:LONGEST]
     if not body:
         raise InputError([{"field": "text", "reason": "is empty", "remedy": "type something first"}])
@@ -117,6 +119,15 @@ def type_text(request: Request, address: str, fields: Annotated[FormData, Depend
     if request.headers.get("hx-request"):
         return show_thread(request, address)
     return RedirectResponse(request.url.path, 303)
+
+
+def _may_take(request: Request, address: str) -> Site:
+    """The site, for who may read what is on this phone. NotFound, Forbidden, Conflict."""
+    site = site_of(request)
+    owner, _ = _phone(site, address)
+    if owner.customer_id:
+        must_see_customer(request, owner.customer_id, "the phone of a customer")
+    return site
 
 
 def _phone(site: Site, address: str) -> tuple[views.Phone, Simulator]:

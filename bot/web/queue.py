@@ -14,12 +14,13 @@ from starlette.responses import RedirectResponse, Response
 
 from bot.errors import Conflict, InputError, NotFound
 from bot.journey import callbacks, replies, sending
-from bot.store import staff, tickets, views
+from bot.store import inbound, staff, tickets, views
 from bot.store.tables import StaffRow
 from bot.web.access import console, form
+from bot.web.apart import hidden_from, in_hidden, must_see_customer, of_others
 from bot.web.site import Site, site_of, words_for
 from bot.web.survey import Tile, tiles_of
-from bot.web.words import Words
+from bot.words import Words
 from flows.states import SurveyState, TicketState
 
 router = APIRouter(dependencies=[Depends(console)])
@@ -78,18 +79,20 @@ def _filters(request: Request, state: str, role: str, holder: str) -> Filters:
 
 
 def _list(request: Request, site: Site, filters: Filters) -> dict[str, Any]:
-    words = words_for(request)
+    words, hidden = words_for(request), hidden_from(request)
     with site.runtime.db.read() as session:
         rows = tickets.queue(session, states=STATES[filters.state], role=filters.role, staff_id=filters.staff)
-        calls = views.calls(session, rows)
-        unclear = views.unclear_replies(session)
-        held = views.held_messages(session)
+        calls = views.calls(session, of_others(hidden, rows))
+        unclear, held = views.unclear_replies(session), views.held_messages(session)
+        theirs = in_hidden(
+            session, hidden, [*(each.row.customer_id for each in unclear), *(m.row.customer_id for m in held)]
+        )
     me = site.me(request)
     return {
         "filters": filters,
         "calls": calls,
-        "unclear": [(each, coding_tiles(site, each, words)) for each in unclear],
-        "held": held,
+        "unclear": [(each, coding_tiles(site, each, words)) for each in unclear if each.row.customer_id not in theirs],
+        "held": [each for each in held if each.row.customer_id not in theirs],
         "me": me,
         "may_stop": is_manager(me),
         "soon": SOON,
@@ -120,6 +123,10 @@ def code_reply(request: Request, inbound_id: int, fields: Fields) -> Response:
     if me is None:
         return queue_page(request, trouble=words("queue.choose_me"), status=409)
     given = str(fields.get("score", ""))
+    with site.runtime.db.read() as session:
+        reply = inbound.get(session, inbound_id) if inbound_id < 2**62 else None
+    if reply is not None and reply.customer_id:
+        must_see_customer(request, reply.customer_id, "coding a reply")
     try:
         score = float(given) if given else None
     except ValueError as error:

@@ -15,18 +15,47 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.clock import Clock, SystemClock
-from bot.errors import Conflict, HuifangError, InputError, NotFound
+from bot.errors import Conflict, Forbidden, HuifangError, InputError, NotFound
 from bot.runtime import Runtime
-from bot.web import api, delivery, entry, forecast, live, people, phones, queue, survey, tasks, tickets
+from bot.web import (
+    api,
+    delivery,
+    entry,
+    forecast,
+    forms,
+    live,
+    people,
+    phones,
+    queue,
+    survey,
+    tasks,
+    tickets,
+    violations,
+)
 from bot.web import town as town_page
-from bot.web.access import Forbidden, Gate, SignInFirst, TooMany, local_path
+from bot.web.access import Gate, SignInFirst, TooMany, local_path
 from bot.web.controls import TownControls
 from bot.web.hooks import make_hooks
 from bot.web.site import Site, site_of, words_for
 
 logger = logging.getLogger(__name__)
 
-MODULES = (api, entry, town_page, live, phones, survey, queue, tasks, delivery, tickets, people, forecast)
+MODULES = (
+    api,
+    entry,
+    town_page,
+    live,
+    phones,
+    survey,
+    queue,
+    tasks,
+    delivery,
+    tickets,
+    people,
+    forms,
+    forecast,
+    violations,
+)
 """Each has a `router`, which names who may use it."""
 FORM_LIMIT = 64 * 1024
 """Bytes of a form, and of one object for the API."""

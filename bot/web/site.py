@@ -26,7 +26,7 @@ from bot.store import staff, trail, views
 from bot.store.tables import StaffRow, TaskRow
 from bot.web.access import Gate
 from bot.web.controls import TownControls
-from bot.web.words import LANGUAGES, Words, words_in
+from bot.words import LANGUAGES, Words, words_in
 from flows.program import Program
 from flows.triggers import OnFestival
 from messages.catalog import TemplateError
@@ -93,6 +93,11 @@ class Site:
     def shows_phones(self) -> bool:
         """Are there built-in phones to take? Real ones cannot be shown."""
         return any(isinstance(channel, Simulator) for channel in self.runtime.channels.values())
+
+    @property
+    def has_violations(self) -> bool:
+        """Does a program name violations? Else there is no page of them to find."""
+        return any(each.program.violations for each in self.runtime.shelf.in_force)
 
     def at_once(self, job: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
         """Run a coroutine function on the server's event loop and wait for it."""

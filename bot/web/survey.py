@@ -18,7 +18,7 @@ from bot.journey.outreach import without_hint
 from bot.store import customers, follow_ups, views
 from bot.web.access import caller, public_form
 from bot.web.site import Site, site_of
-from bot.web.words import Words, words_in
+from bot.words import Words, words_in
 from flows.program import Program, Question
 from flows.score import is_low
 from flows.states import SurveyState, TicketState

@@ -15,13 +15,15 @@ from starlette.responses import RedirectResponse, Response
 from bot.errors import Conflict, InputError, NotFound
 from bot.journey import appointments, tasks
 from bot.journey.tasks import Done
-from bot.store import customers, staff
+from bot.store import customers, staff, views
 from bot.store import tasks as store
 from bot.store.tables import CustomerRow, StaffRow, TaskRow
 from bot.web.access import console, form
+from bot.web.apart import must_see, tasks_shown
 from bot.web.fields import Filled, Input, data_in, filled, inputs_of, instant_in, time_in, words_in
-from bot.web.queue import must_be_somebody
+from bot.web.queue import coding_tiles, must_be_somebody
 from bot.web.site import Site, site_of, words_for
+from bot.web.survey import Tile
 from flows.program import Program
 from flows.states import TaskState
 
@@ -88,7 +90,7 @@ def _list(request: Request, site: Site, filters: Filters) -> dict[str, Any]:
     with site.runtime.db.read() as session:
         doer = staff.get(session, filters.staff) if filters.staff else None
         rows = store.listed(session, filters.state, filters.role, SHOWN, doer)
-        jobs = jobs_of(session, rows)
+        jobs = jobs_of(session, tasks_shown(request, rows))
     return {"filters": filters, "jobs": jobs, "me": site.me(request)}
 
 
@@ -111,10 +113,12 @@ def _task_page(
     request: Request, task_id: int, again: Filled | None = None, *, trouble: str = "", status: int = 200
 ) -> Response:
     """The page of one task; `again`: the form that must be mended; `trouble`: what went wrong, in words. NotFound."""
-    site = site_of(request)
+    site, language = site_of(request), words_for(request).language
     me = site.me(request)
     with site.runtime.db.read() as session:
         row = _must_be(session, task_id)
+        if not tasks_shown(request, [row]):
+            must_see(request, [row.program_id], f"task {task_id}")
         (job,) = jobs_of(session, [row])
         crew = staff.everybody(session)
         program = site.runtime.shelf.version(row.program_version_id)
@@ -123,7 +127,9 @@ def _task_page(
         "task": row,
         "shown": program.shown(row.flow, row.kind, row.role, job.person.attributes) if job.person else {},
         "inputs": _inputs(program, row),
+        "ways": {kind: program.text(program.contacts[kind].name, language) for kind in row.counts_as},
         "may_let_go": me is not None and tasks.may_let_go(row, me),
+        "unclear": _unclear(request, row),
         "is_appointment": appointments.is_appointment(site.runtime, row),
         "again": again or Filled(),
         "customer_zone": _zone(program, job.person),
@@ -131,10 +137,22 @@ def _task_page(
     return site.console_page(request, "task.html", status, trouble=trouble, me=me, crew=crew, **values)
 
 
+def _unclear(request: Request, row: TaskRow) -> list[tuple[views.Unclear, list[Tile]]]:
+    """The replies whose meaning this task asks for, each with the scores that it may be given."""
+    site, words = site_of(request), words_for(request)
+    if row.kind != site.runtime.shelf.version(row.program_version_id).unclear.kind:
+        return []
+    with site.runtime.db.read() as session:
+        found = views.unclear_replies(session, customer_id=row.customer_id)
+    return [(each, coding_tiles(site, each, words)) for each in found]
+
+
 def _inputs(program: Program, row: TaskRow) -> list[Input]:
     """What is noted of a task; without what its contact's kind requires, the contact counts not."""
-    kind = program.contacts.get(row.counts_as)
-    return inputs_of(tasks.fields_of(program, row), row.required, kind.required if kind else ())
+    counts = [name for kind in row.counts_as for name in program.contacts[kind].required]
+    asked = [tasks.required_of(program, row, kind) for kind in row.counts_as]
+    must = [name for name in row.required if all(name in each for each in asked)]
+    return inputs_of(tasks.fields_of(program, row), must, counts)
 
 
 def _zone(program: Program, person: CustomerRow | None) -> str:
@@ -165,7 +183,8 @@ def record(request: Request, task_id: int, fields: Fields) -> Response:
     def finish(me: StaffRow) -> None:
         at = instant_in(fields, "at", _zone(program, person), site.now())
         data = data_in(fields, tasks.fields_of(program, row))
-        tasks.finish(site.runtime, task_id, Done(me.id, at, data, words_in(fields, "result")))
+        done = Done(me.id, at, data, words_in(fields, "result"), words_in(fields, "made"))
+        tasks.finish(site.runtime, task_id, done)
 
     return _settle(request, task_id, fields, "done", finish)
 

@@ -13,8 +13,9 @@ from starlette.responses import RedirectResponse, Response
 from bot.errors import Conflict, InputError, NotFound
 from bot.journey import callbacks
 from bot.runtime import Runtime
-from bot.store import staff, views
+from bot.store import staff, tickets, views
 from bot.web.access import console, form, local_path
+from bot.web.apart import must_see
 from bot.web.lines import tell
 from bot.web.queue import is_manager, must_be_somebody, queue_page
 from bot.web.site import site_of, words_for
@@ -44,6 +45,7 @@ def ticket_page(
         case = views.case(session, ticket_id) if ticket_id < 2**62 else None
         if case is None:
             raise NotFound(f"there is no ticket {ticket_id}")
+        must_see(request, [case.call.row.program_id], f"ticket {ticket_id}")
         story = views.story_of(session, views.lines_of_ticket(session, ticket_id))
         crew = staff.everybody(session)
     me = site.me(request)
@@ -104,6 +106,7 @@ def _act(
     back = local_path(str(fields.get("back", f"/ticket/{ticket_id}")))
     try:
         me = must_be_somebody(request)
+        _must_see(request, ticket_id)
         _run(site.runtime, action, ticket_id, me.id, words)
     except (Conflict, InputError) as error:
         trouble = words_for(request).because(_said(error))
@@ -113,6 +116,13 @@ def _act(
         return ticket_page(request, ticket_id, trouble=trouble, status=status)
     site.nudge()
     return RedirectResponse(back, 303)
+
+
+def _must_see(request: Request, ticket_id: int) -> None:
+    with site_of(request).runtime.db.read() as session:
+        ticket = tickets.get(session, ticket_id) if ticket_id < 2**62 else None
+    if ticket is not None:
+        must_see(request, [ticket.program_id], f"ticket {ticket_id}")
 
 
 def _run(runtime: Runtime, action: Callable[..., None], ticket_id: int, staff_id: int, words: tuple[str, ...]) -> None:

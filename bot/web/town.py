@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from bot.errors import InputError
 from bot.store import views
 from bot.web.access import console, form, local_path
+from bot.web.apart import hidden_from, lines_shown, without_moods
 from bot.web.lines import LIVELY, stream_lines, tell
 from bot.web.site import Site, local_day_start, site_of, words_for
 
@@ -27,11 +28,11 @@ FIRST_LINES = 40
 
 @router.get("/")
 def show_town(request: Request) -> Response:
-    site, words = site_of(request), words_for(request)
+    site, words, hidden = site_of(request), words_for(request), hidden_from(request)
     with site.runtime.db.read() as session:
-        rows = views.newest_lines(session, LIVELY, FIRST_LINES * 2)[::-1]
+        rows = lines_shown(session, hidden, views.newest_lines(session, LIVELY, FIRST_LINES * 2)[::-1])
         story = views.story_of(session, rows)
-        houses = views.customer_phones(session, limit=HOUSES)
+        houses = without_moods(hidden, views.customer_phones(session, limit=HOUSES))
         crew = views.staff_phones(session)
     lines = stream_lines(tell(site, words, story))[-FIRST_LINES:][::-1]
     return site.console_page(request, "town.html", lines=lines, houses=houses, crew=crew, rates=RATES, **_figures(site))

@@ -105,17 +105,20 @@ def of_chinese(text: str) -> Felt:
     if wish:
         text = _wished("zh").sub(",", text)
     signs = frozenset(text)
-    done = _take_deeds("zh", text, signs, praise)
+    done = _taken_whole("zh", "grievances", _taken_whole("zh", "well_done", text, signs, praise), signs, complaint)
     if done is not text:
         text, signs = done, frozenset(done)
     deeds = len(praise)
-    at, size, read = 0, len(text), 0
+    at, size, read, blamed_from = 0, len(text), 0, -1
     while at < size:
         found = _word_at(text, at, words.by_first) if text[at] in words.firsts else None
         if found:
             word, feeling = found
             negator = _negator_before(text[max(read, at - 5) : at], words.negators) if feeling else ""
+            if negator and blamed_from >= at - len(negator):
+                complaint.pop()  # 不会 blames, 不会搬走 does not
             _note(word, feeling, negator, praise, complaint)
+            blamed_from = at if feeling < 0 and not negator else -1
             at += len(word) - 1
             read = at + 1 if not feeling else read
         at += 1
@@ -126,9 +129,9 @@ def of_chinese(text: str) -> Felt:
 
 
 @cache
-def _well_done(language: str) -> tuple[Rule, ...]:
-    """Deeds, and trouble that did not come: "没出过故障", "只等了5分钟", "never once let me down"."""
-    return _rules(language, "well_done", load(language)["feelings"]["well_done"])
+def _whole(language: str, name: str) -> tuple[Rule, ...]:
+    """What is felt of more than single words: `well_done` ("没出过故障"), `grievances` ("别家便宜三万")."""
+    return _rules(language, name, load(language)["feelings"][name])
 
 
 @cache
@@ -149,14 +152,14 @@ def _cued(language: str, name: str, units: Collection[str]) -> list[Rule]:
 
 
 def _rules_named(language: str, name: str) -> tuple[Rule, ...]:
-    return _problems(language) if name == "problem" else _well_done(language)
+    return _problems(language) if name == "problem" else _whole(language, name)
 
 
-def _take_deeds(language: str, text: str, units: Collection[str], praise: list[str]) -> str:
-    """The text without what is praise as a whole, whatever single words of it say."""
-    for rule in _cued(language, "well_done", units):
+def _taken_whole(language: str, name: str, text: str, units: Collection[str], felt: list[str]) -> str:
+    """The text without what is praise or complaint as a whole, whatever single words of it say; `felt` gets those."""
+    for rule in _cued(language, name, units):
         if rule.phrases.search(text):
-            praise.extend(found.group() for found in rule.phrases.finditer(text))
+            felt.extend(found.group() for found in rule.phrases.finditer(text))
             text = rule.phrases.sub(",", text)
     return text
 
@@ -247,7 +250,7 @@ def of_english(text: str) -> Felt:
     if wish:
         text = _wished("en").sub(",", text)
         words = _WORDS.findall(text)
-    done = _take_deeds("en", text, words, praise)
+    done = _taken_whole("en", "grievances", _taken_whole("en", "well_done", text, words, praise), words, complaint)
     if done is not text:
         text, words = done, _WORDS.findall(done)
     at, size, negated, reach = 0, len(words), "", 0

@@ -1,8 +1,8 @@
 """When does the customer want it? "at 5", "after 6pm", "tomorrow morning", "明天下午三点", "半小时后".
 
-`moment_in` finds one day and time in words that ask for a call or for peace until later. It never decides that
-somebody asks for anything (`reader.py`), nor whether anybody may call then (flows/appointment.py). The words for days
-and parts of a day are data: words/moments.yaml.
+`moment_in` finds one day and time in words that ask for a call or for peace until later; `shift_in` finds by how much
+they move what is planned. Neither decides that somebody asks for anything (`reader.py`), nor whether anybody may call
+then (flows/appointment.py). The words for days and parts of a day are data: words/moments.yaml.
 """
 
 import re
@@ -54,6 +54,18 @@ def moment_in(text: str, now: datetime) -> Moment | None:
     return found or _in_english(said.latin, now)
 
 
+def shift_in(text: str) -> timedelta | None:
+    """By how much a text moves what is planned: "推迟一天", "two hours earlier"; None: it names no such time."""
+    said = message(text)
+    shifts = (_ZH_SHIFT.search(said.han), *_EN_SHIFT.finditer(said.latin))
+    found = next((each for each in shifts if each and (each["move"] or each["so"])), None)
+    if found is None:
+        return None
+    count = 0.5 if found["count"] == "半" else _COUNTS.get(found["count"]) or worth(found["count"])
+    sign = -1 if _EARLIER.search(found.group()) else 1
+    return None if count is None else sign * count * _UNITS[found["unit"].rstrip("s")]
+
+
 # ----- Chinese
 
 _HAN = "一二两三四五六七八九十"
@@ -70,6 +82,11 @@ _ZH_IN = re.compile(
 _ZH_WEEKDAY = re.compile(r"(?P<next>下)?个?(?:这|本)?个?(?:周|星期|礼拜)(?P<day>[一二三四五六日天末])(?!五)")
 _ZH_NEXT_WEEK = re.compile(r"下个?(?:周|星期|礼拜)")
 _ZH_DATE = re.compile(r"(?:(?P<month>\d{1,2})月)?(?P<day>\d{1,2})[号日](?!楼|店|房|线|床|桌|门|院|机)")
+_ZH_SHIFT = re.compile(
+    r"(?P<move>推迟|延迟|延后|推后|往后(?:推|延|挪|移|顺延)?|顺延|晚|提前|提早|往前(?:挪|移|提)?)个?"
+    rf"(?P<count>半|\d{{1,2}}|[{_HAN}]{{1,2}})个?(?P<unit>小时|钟头|分钟|天|日|周|星期|礼拜)"
+    r"(?!以?后|之后|了|[^,。!?]{0,2}(?:通知|告诉|说|打|联系|提醒|约))(?P<so>)"
+)
 _MINUTES = {"半": 30, "一刻": 15, "1刻": 15, "三刻": 45, "3刻": 45}
 
 
@@ -149,7 +166,18 @@ _MONTH = rf"(?P<month>{'|'.join(_EN_MONTHS)})[a-z]*"
 _EN_DATE = re.compile(rf"\b(?:on )?(?:the )?(?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? {_MONTH}\b")
 _EN_DATE_US = re.compile(rf"\b{_MONTH} (?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?! ?(?:am|pm|oclock)|:)")
 _EN_THE_DAY = re.compile(r"\b(?:on )?the (?P<day>\d{1,2})(?:st|nd|rd|th)\b")
-_COUNTS = {"a": 1.0, "an": 1.0, "a couple of": 2.0, "a few": 3.0, "twenty": 20.0, "thirty": 30.0}
+_EN_SHIFT = re.compile(
+    r"(?:\b(?P<move>(?:postpone|delay|push|move|bring)(?: (?:it|this|that|the (?:visit|appointment|meeting)))?"
+    r"(?: (?:back|forward|on))?(?: by)?) )?"
+    r"\b(?P<count>an?|one|two|three|four|five|six|a couple of|half an|\d{1,2}) (?P<unit>minutes?|hours?|days?|weeks?)"
+    r"(?P<so> later| earlier)?\b"
+)
+_EARLIER = re.compile(r"提前|提早|往前|\bearlier|\bbring|\bforward")
+_HOUR = timedelta(hours=1)
+_UNITS = {"分钟": _HOUR / 60, "minute": _HOUR / 60, "hour": _HOUR, "day": DAY, "week": 7 * DAY}
+_UNITS |= dict.fromkeys(("小时", "钟头"), _HOUR) | dict.fromkeys(("天", "日"), DAY)
+_UNITS |= dict.fromkeys(("周", "星期", "礼拜"), 7 * DAY)
+_COUNTS = {"half an": 0.5, "a": 1.0, "an": 1.0, "a couple of": 2.0, "a few": 3.0, "twenty": 20.0, "thirty": 30.0}
 _HOURS = {"eleven": 11.0, "twelve": 12.0}
 _FROM, _UNTIL = ("after", "from", "past"), ("before", "by", "until", "till", "til")
 

@@ -10,7 +10,7 @@ from functools import cache
 from typing import NamedTuple
 
 from messages.keywords import bare_of_folded, command_of_bare
-from messages.reading import alerts, faces, feelings, intents, levels, mentions, numbers, ratings, scales
+from messages.reading import alerts, faces, feelings, intents, levels, mentions, numbers, persons, ratings, scales
 from messages.reading.feelings import NOTHING_FELT, Felt
 from messages.reading.firsts import compile_any
 from messages.reading.intents import NOTHING_WANTED, Wants
@@ -360,6 +360,8 @@ def _reading(decision: _Decision, text: str, question: Question, felt: Felt, fee
     rating = decision.rating
     points = scales.points_of(question.scale, rating.score)
     flags = alerts.flags(text, question)
+    if Category.COMPLAINT in decision.categories and persons.are_blamed(text):
+        flags = (*flags, persons.ABOUT_STAFF)
     urgent = decision.urgent or "emergency" in flags
     intent = Intent.CALLBACK if urgent and decision.intent is not Intent.OPT_OUT else decision.intent
     doubtful = decision.confidence < NEEDS_PERSON_BELOW and intent is not Intent.UNCLEAR

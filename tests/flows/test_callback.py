@@ -7,10 +7,10 @@ import pytest
 
 from flows.audience import parse_predicate
 from flows.calendar import Calendar
-from flows.callback import for_its_owner, ladder, next_role, next_round, open_ticket, promise
+from flows.callback import answers_for, for_its_owner, handovers, ladder, next_role, next_round, open_ticket, promise
 from flows.decisions import OpenTicket, PlannedPing
 from flows.offsets import parse_offset
-from flows.program import OffDays, OwnerRule, Program, Rung
+from flows.program import OffDays, OwnerRule, Program, Rung, StandIn
 from flows.windows import OffDay
 from messages.reading import Category, Intent, Reading
 
@@ -160,3 +160,49 @@ def test_a_ticket_belongs_to_whom_it_is_about_and_nobody_below_is_told(
 
 def test_what_an_owner_off_the_ladder_does_not_acknowledge_reaches_the_next_above(retail: Program) -> None:
     assert [next_role(retail, role, "kitchen") for role in ("kitchen", "supervisor")] == ["supervisor", "manager"]
+
+
+# ----- who answers while the owner is off
+
+
+@pytest.mark.parametrize(
+    ("since", "due", "told"),
+    [
+        # before National Day, the promise runs into it: the duty has it from its first day to the end
+        (
+            "2026-09-30T17:30",
+            "2026-10-03T17:30",
+            ["stand-in 10-01 duty 2026-10-01 Thu 08:00", "back 10-08 service 2026-10-08 Thu 08:00"],
+        ),
+        ("2026-10-02T10:00", "2026-10-05T10:00", ["back 10-08 service 2026-10-08 Thu 08:00"]),  # theirs from the start
+        ("2026-09-27T10:00", "2026-09-30T10:00", ["back 09-28 service 2026-09-28 Mon 08:00"]),  # Mid-Autumn, then none
+        ("2026-11-13T10:00", "2026-11-16T10:00", []),  # a weekend is no holiday
+    ],
+)
+def test_a_ticket_is_handed_to_the_duty_of_the_holiday_and_back(
+    retail: Program, china: Calendar, since: str, due: str, told: list[str]
+) -> None:
+    program = changed(retail, stand_in=StandIn(role="duty"))
+    pings = handovers(program, "service", shanghai(since), shanghai(due), china)
+    assert [f"{ping.step} {ping.role} {said(ping.due_at)}" for ping in pings] == told
+    assert handovers(program, "manager", shanghai(since), shanghai(due), china) == ()
+
+
+def test_on_the_days_that_the_program_names_the_duty_answers_for_those_who_are_off(
+    retail: Program, china: Calendar
+) -> None:
+    rule = StandIn(role="duty", on=("weekend",), instead_of=("service", "supervisor"))
+    program = changed(retail, stand_in=rule)
+    saturday, make_up, holiday = map(shanghai, ("2026-11-14T09:00", "2026-10-10T09:00", "2026-10-03T09:00"))
+    assert [answers_for(program, "supervisor", at, china) for at in (saturday, make_up, holiday)] == [
+        "duty",
+        "supervisor",
+        "supervisor",
+    ]
+    assert answers_for(program, "manager", saturday, china) == "manager"
+
+
+def test_what_the_duty_does_not_acknowledge_reaches_whoever_is_above_those_who_are_off(retail: Program) -> None:
+    assert next_role(changed(retail, stand_in=StandIn(role="duty")), "duty", "service") == "supervisor"
+    both = StandIn(role="duty", instead_of=("service", "supervisor"))
+    assert next_role(changed(retail, stand_in=both), "duty", "service") == "manager"

@@ -141,6 +141,12 @@ def test_nothing_is_doubtful_about_the_shop() -> None:
         ),
         ("after: 2mo", "after: 1q", "flows.2.after", "the period of 1q is over"),
         ("remind_on: [fri]", "remind_day: 20", "flows.3.on.remind_day", "a week does not look at it"),
+        (
+            "per: week, remind_on: [fri]",
+            'per: day, closes_on: sat, due_at: "17:00"',
+            "flows.3.on.closes_on",
+            "a day does not",
+        ),
         ("remind_on: [fri]", 'remind_at: "22:30"', "flows.3.on.remind_at", "from 08:00-22:00 only"),
         (
             "{every: 1q, sample: 10}",

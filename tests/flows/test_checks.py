@@ -90,16 +90,28 @@ flows:
     task: {kind: call, name: {en: Call}, role: rep}
 quotas:
   - {id: asked, rate: follow_up, of: [order], by: class, target: 80%}
+appraisals:
+  - id: engineers
+    name: {en: Engineers}
+    about: item
+    of: [order]
+    questions: [overall]
+    bands: [{above: 90%, name: {en: bonus}}, {at_least: 70%, name: {en: fair}}, {name: {en: a talk}, tell: [workshop]}]
 replies:
   suggestion: {kind: visit, name: {en: Talk}, role: rep}
   topics: {parts: [wheel]}
   alerts: {injury: {words: {en: [hurt]}, ping: [rep]}}
 wording: {begins: {en: ["Dear {{ item }}"]}}
+violations:
+  missed: {name: {en: Missed}, on: {alert: injury, topic: parts, event: closed}, about: item, confirm: [workshop]}
+  idle: {name: {en: Idle}, on: {breach: calls}, confirm: [rep]}
 callback:
   owner: rep
   owners: [{role: workshop, where: topic == 'parts' or injury}]
   ladder: [{at: 50%, role: rep}]
   visit: {kind: visit, name: {en: Mend it}, role: rep, within: 3d}
+  stand_in: {role: duty, instead_of: [rep]}
+  concentrated: {tell: [head]}
   resurvey:
     survey: short
     by: [{where: urgent, task: {kind: call, name: {en: Ask}, role: rep, fields: {score: number}, required: [score]}}]
@@ -155,12 +167,17 @@ def test_the_program_that_uses_everything_is_good() -> None:
             "grade == 'parts'",
             "callback.owners.0.where",
             "unknown field 'grade'",
-            "amount, category, injury, item, next_service, topic, urgent",
+            "activity_count, activity_total, amount, ",
         ),
         ("topic == 'parts'", "topic == 'part'", "callback.owners.0.where", "unknown topic 'part'", "one of parts"),
         ("where: urgent", "where: injury", "callback.resurvey.by.0.where", "unknown field 'injury'", "urgent"),
         ("required: [score]", "required: []", "callback.resurvey.by.0.task", "how satisfied", "required: [score]"),
         ("role: rep, within", "role: '', within", "callback.visit.role", "nobody does it", "name a role"),
+        ("{role: duty,", "{role: rep,", "callback.stand_in.role", "'rep' stands in for itself", "of its own"),
+        ("{role: duty,", "{role: duty, on: [friday],", "callback.stand_in.on.0", "'weekend' or 'holiday'", ""),
+        ("instead_of: [rep]", "instead_of: [reps]", "callback.stand_in.instead_of", "unknown role", "one of rep"),
+        ("{tell: [head]}", "{tell: []}", "callback.concentrated.tell", "at least 1 item", ""),
+        ("{tell: [head]}", "{tell: [boss], within: 8h}", "callback.concentrated.within", "is no interval", ""),
         # events, contacts
         (
             "contract_ends: next_service",
@@ -313,6 +330,13 @@ def test_the_program_that_uses_everything_is_good() -> None:
             "remind earlier",
         ),
         (
+            "at_least: 2, of: [call], per: week",
+            "at_least: 2, of: [call], per: week, closes_on: sat",
+            "flows.9.on.closes_on",
+            "until when contacts count",
+            "give it `due_at`",
+        ),
+        (
             "name: {en: Call}, role: rep}\nquotas",
             "name: {en: Call}, role: rep, within: 3d}\nquotas",
             "flows.9.task.within",
@@ -376,6 +400,44 @@ def test_the_program_that_uses_everything_is_good() -> None:
             "amount is a number, and topic is a text",
             "a number",
         ),
+        # violations
+        ("{alert: injury, topic", "{alert: wound, topic", "violations.missed.on.alert", "alert 'wound'", "injury"),
+        ("topic: parts, event", "topic: wheel, event", "violations.missed.on.topic", "topic 'wheel'", "parts"),
+        ("event: closed}, about", "event: open}, about", "violations.missed.on.event", "event 'open'", "closed"),
+        (
+            "{breach: calls}",
+            "{breach: opening}",
+            "violations.idle.on.breach",
+            "task 'opening'",
+            "insurance, calls, call",
+        ),
+        ("about: item, confirm", "about: wheels, confirm", "violations.missed.about", "'wheels'", "city, item"),
+        ("about: item, confirm", "confirm", "violations.missed.about", "whom it concerns", "city, item"),
+        ("calls}, confirm", "calls}, about: city, confirm", "violations.idle.about", "to do the task", "leave it out"),
+        ("confirm: [workshop]", "confirm: [boss]", "violations.missed.confirm", "role 'boss'", "rep, workshop"),
+        ("on: {breach: calls}", "on: {}", "violations.idle.on", "nothing opens a case", "name an alert"),
+        # appraisals
+        ("about: item\n", "about: wheels\n", "appraisals.0.about", "'wheels'", "one of city, item"),
+        ("questions: [overall]", "questions: [words]", "appraisals.0.questions", "'words'", "one of overall"),
+        (
+            "    of: [order]\n",
+            "    of: [chain]\n",
+            "appraisals.0.questions",
+            "with a scale 'overall'",
+            "define it first",
+        ),
+        ("tell: [workshop]", "tell: [boss]", "appraisals.0.bands.2.tell", "role 'boss'", "workshop"),
+        ("{at_least: 70%, n", "{n", "appraisals.0.bands.1", "everybody that is left", "a limit, or put it last"),
+        (
+            "{at_least: 70%, n",
+            "{at_least: 70%, above: 80%, n",
+            "appraisals.0.bands.1.at_least",
+            "two limits",
+            "one out",
+        ),
+        ("{at_least: 70%, n", "{at_least: 95%, n", "appraisals.0.bands.1", "take everybody in it", "best band first"),
+        ("above: 90%", "above: 100%", "appraisals.0.bands.0.above", "more than 100%", "at_least: 100%"),
+        ("{name: {en: a talk}", "{above: 9%, name: {en: a talk}", "appraisals.0.bands.2", "has no band", "a last band"),
     ],
 )
 def test_a_fault_names_field_message_and_remedy(before: str, after: str, field: str, message: str, remedy: str) -> None:
@@ -441,3 +503,11 @@ def test_silence_needs_an_activity() -> None:
         loaded(text.replace("{event: order, where: amount > 0}", "{silence: 6mo}"))
     (fault,) = caught.value.faults
     assert (fault.field, fault.message) == ("flows.0.on.silence", "nothing counts as activity")
+
+
+def test_where_nothing_names_a_topic_none_is_concentrated() -> None:
+    text = DEALER.replace("  topics: {parts: [wheel]}\n", "")
+    with pytest.raises(ProgramError) as caught:
+        loaded(text)
+    told = {fault.field: fault.remedy for fault in caught.value.faults}
+    assert told["callback.concentrated"] == "name words of topics in `replies.topics`"

@@ -142,8 +142,9 @@ def test_an_event_that_comes_after_its_deadline_is_listed_as_missed(auto_repair:
     decisions = after(auto_repair, "repair_paid", "2026-11-02T10:00", china, now="2026-11-12T18:30")
     (missed,) = decisions
     assert isinstance(missed, Missed)
-    assert (missed.flow, missed.occasion) == ("repair", "event:7")
-    assert "had passed" in missed.because
+    assert (missed.planned.flow, missed.planned.occasion) == ("repair", "event:7")
+    assert f"{missed.planned.slot.nominal_on}" == "2026-11-05"
+    assert "had passed" in missed.planned.because
 
 
 def test_a_stop_event_cancels_what_its_flow_has_planned(auto_repair: Program, china: Calendar) -> None:

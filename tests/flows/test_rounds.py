@@ -11,7 +11,18 @@ from flows.fields import WEEKDAYS
 from flows.load import load_program, shipped_program_text
 from flows.offsets import parse_offset
 from flows.program import Program
-from flows.rounds import draws, exempt_week, look_slot, looks, round_days, sample_draw, sample_period, wave_days
+from flows.rounds import (
+    counted_days,
+    draws,
+    exempt_week,
+    least_of,
+    look_slot,
+    looks,
+    round_days,
+    sample_draw,
+    sample_period,
+    wave_days,
+)
 from flows.triggers import AtLeast, Sample
 from tests.flows.test_plan import said
 
@@ -168,3 +179,40 @@ def test_a_month_that_is_short_is_reminded_of_on_its_last_day(retail: Program, c
 def test_a_day_is_looked_at_on_the_next_workday_and_an_off_day_never(retail: Program, china: Calendar) -> None:
     found = look_days(retail, china, date(2026, 10, 8), date(2026, 10, 9), per="day")
     assert found == ["least:2026-09-30:close", "least:2026-10-08:close"]
+
+
+@pytest.mark.parametrize(
+    ("began", "asked"),
+    [
+        (None, 18),
+        (date(2026, 11, 23), 18),
+        (date(2026, 11, 24), 15),  # four of five workdays: 14.4
+        (date(2026, 11, 27), 4),
+        (date(2026, 11, 28), 0),  # Saturday
+        (date(2026, 12, 1), 0),
+    ],
+)
+def test_whoever_began_in_a_week_is_asked_for_its_share_by_workdays(
+    china: Calendar, retail: Program, began: date | None, asked: int
+) -> None:
+    trigger = AtLeast.model_validate({"at_least": 18, "of": ["call"], "per": "week", "each": "staff"})
+    monday, sunday = date(2026, 11, 23), date(2026, 11, 29)
+    assert least_of(trigger, began, monday, sunday, retail.permits(), china) == asked
+
+
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        (date(2026, 11, 23), "2026-11-27 Fri 17:00"),  # Saturday is off here: the workday before
+        (date(2026, 9, 28), "2026-09-30 Wed 17:00"),
+        (date(2026, 10, 5), "2026-10-10 Sat 17:00"),  # a make-up Saturday
+        (date(2026, 2, 16), "2026-02-24 Tue 09:00"),  # nobody works in that week
+    ],
+)
+def test_14_3_a_week_is_closed_at_its_hour(retail: Program, china: Calendar, first: date, told: str) -> None:
+    known = {"at_least": 1, "of": ["call"], "per": "week", "closes_on": "sat", "due_at": "17:00"}
+    trigger = AtLeast.model_validate(known)
+    found = looks(trigger, first, first + timedelta(days=14), retail.permits(), china)
+    close = next(look for look in found if look.closes and look.first == first)
+    assert said(look_slot(trigger, close, retail.time_zone).due_at) == told
+    assert counted_days(trigger, first, retail.permits(), china) == (first, close.last)

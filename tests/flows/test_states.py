@@ -33,6 +33,8 @@ INTRODUCTION = {
     "ping": "One notice to one role. Who does not acknowledge it passes it on.",
     "task": "Something that a person is to do: a call, a visit, a letter. It is done only with every required field.",
     "approval": "One content of a survey or a template that must be approved. Edited, it is another content: a draft.",
+    "deletion": "Forms of a program that need not be kept any longer are to be deleted, all up to one day.",
+    "violation": "One case in which a member of staff may have broken a rule. A manager decides; the product proposes.",
 }
 
 

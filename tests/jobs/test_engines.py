@@ -53,9 +53,8 @@ def test_simulated_time_does_every_kind_of_work_and_ends_idle(
         return Work(work.name, work.seconds, run, work.due)
 
     work = [watched(each) for each in WORK]
-    text = override_text(
-        shipped_program_text("retail_aftersales"), "retail_aftersales", {"callback.resurvey.by": [{"task": ASK}]}
-    )
+    overrides = {"callback.resurvey.by": [{"task": ASK}], "archive": {"keep": "1mo"}}
+    text = override_text(shipped_program_text("retail_aftersales"), "retail_aftersales", overrides)
     made = simulated_runtime(settings, db, clock, stock_texts(db, {"shop.yaml": text}, clock.now()), seed=1)
     made.shelf.refresh()
     story = Story(made, clock)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -82,11 +82,11 @@ class Story:
     def fail(self, fault: Fault | None, phone: str = PHONE) -> None:
         self.simulator.fail(phone, fault)
 
-    def hire(self, name: str, *roles: str, phone: str = "", language: str = "zh") -> int:
+    def hire(self, name: str, *roles: str, phone: str = "", language: str = "zh", since: date | None = None) -> int:
         """A member of staff with these roles; their id."""
         with self.runtime.db.write() as session:
             address = phone or f"+861380000{1000 + len(staff.everybody(session))}"
-            row = StaffRow(name=name, roles=list(roles), language=language, address=address)
+            row = StaffRow(name=name, roles=list(roles), language=language, address=address, since=since)
             return staff.add(session, row).id
 
     def task(self, customer: str = "c1", **known: Any) -> int:

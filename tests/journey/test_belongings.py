@@ -184,3 +184,66 @@ def test_what_was_told_since_survives_the_cancelled_event(story: Story) -> None:
     take(story, replace(ACME, matters=(replace(CAR, dates={"insured_until": "2030-03-01"}),)))
     cancel_event(story.runtime, "test", "first", "a slip")
     assert insured_until(story, story.person().id) == "2030-03-01"
+
+
+@pytest.fixture
+def projects(db: Database, clock: SimulatedClock, settings: Settings) -> Story:
+    """The industry whose follow-ups end with the warranty of a project."""
+    runtime = simulated_runtime(settings, db, clock, stock(db, ["equipment_project"], clock.now()), seed=1)
+    runtime.shelf.refresh()
+    return Story(runtime, clock)
+
+
+def accepted(story: Story, id_: str, until: str = "2027-09-03", matter: str = "") -> Result:
+    event = EventIn(id_, "acceptance", "acme", story.clock.now(), {"warranty_until": until}, matter)
+    (result,) = accept_events(story.runtime, "test", [event])
+    return result
+
+
+def dates_by_key(story: Story, customer_id: int) -> dict[str, Any]:
+    with story.runtime.db.read() as session:
+        return {row.external_id: row.dates for row in matters.of_customer(session, customer_id)}
+
+
+def test_an_event_that_names_no_matter_is_about_the_only_one_or_begins_its_own(projects: Story) -> None:
+    # given a customer of whom no project was told, and an event without one, twice
+    person = projects.customer("acme", programs=("equipment_project",))
+    assert [accepted(projects, "e1").verdict for _ in range(2)] == ["new", "known"]
+    own = {"event:e1": {"warranty_until": "2027-09-03"}}
+    assert dates_by_key(projects, person) == own
+
+    # when another names none either, it moves that date, and says so
+    accepted(projects, "e2", "2028-01-03")
+    assert dates_by_key(projects, person) == {"event:e1": {"warranty_until": "2028-01-03"}}
+    assert [because.partition(":")[0] for because in notes(projects, "notice")] == [
+        "project.warranty_until is 2028-01-03, no longer 2027-09-03"
+    ]
+
+    # then one that is named is another, and from now on each must be
+    accepted(projects, "e3", matter="project:P2")
+    refused = accepted(projects, "e4")
+    (fault,) = refused.faults
+    assert (refused.verdict, fault["field"], fault["remedy"]) == (
+        "refused",
+        "matter",
+        "say which one, as project:event:e1",
+    )
+    assert accepted(projects, "e1").verdict == "known"
+    assert set(dates_by_key(projects, person)) == {"event:e1", "P2"}
+
+
+@pytest.mark.parametrize("matter", ["P1", "project:", "order:P1"])
+def test_a_matter_of_no_kind_that_the_program_knows_is_refused(projects: Story, matter: str) -> None:
+    projects.customer("acme", programs=("equipment_project",))
+    refused = accepted(projects, "e1", matter=matter)
+    assert [(fault["field"], fault["remedy"]) for fault in refused.faults] == [
+        ("matter", "write kind:id; the kinds are project")
+    ]
+
+
+def test_two_customers_may_have_a_matter_by_the_same_id(story: Story) -> None:
+    other = replace(ACME, id="other", phone="+8613900000022", matters=(replace(CAR, dates={"insured_until": None}),))
+    first, second = take(story, replace(ACME, matters=(CAR,))), take(story, other)
+    story.event("renewal", "other", matter="vehicle:V1", until="2028-03-01")
+    assert insured_until(story, first.row_id) == "2027-03-01"
+    assert insured_until(story, second.row_id) == "2028-03-01"

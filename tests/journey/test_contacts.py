@@ -462,6 +462,25 @@ def test_a_done_task_counts_as_the_contact_that_it_was(story: Story) -> None:
     assert steps(story, "weekly")[-1] == "11-16 2026-11-16 09:00 sent"
 
 
+@pytest.mark.parametrize(("kind", "noted"), [("call", {}), ("visit", SIGNED)])
+def test_a_call_or_a_visit_does_a_task_that_takes_either(story: Story, kind: str, noted: dict[str, object]) -> None:
+    enrolled(story)
+    story.task(kind="contact", counts_as=["call", "visit"])
+    log(story, kind, data=noted)
+    assert story.states(TaskRow) == ["done"]
+
+
+def test_whoever_records_a_task_that_takes_either_says_which_it_was(story: Story) -> None:
+    enrolled(story)
+    task_id = story.task(kind="contact", counts_as=["call", "visit"], required=["signed_by"])
+    for made, field in (("", "made"), ("letter", "made"), ("visit", "data.signed_by")):
+        with pytest.raises(InputError) as refused:
+            tasks.finish(story.runtime, task_id, tasks.Done(1, made=made))
+        assert [fault["field"] for fault in refused.value.faults] == [field]
+    tasks.finish(story.runtime, task_id, tasks.Done(1, made="call"))
+    assert story.one(ContactRow).kind == "call"
+
+
 def test_a_task_that_is_let_go_settles_its_step_and_the_cadence_goes_on(story: Story) -> None:
     enrolled(story, "weekly", at="2026-11-02 10:00")
     log(story)

@@ -1,5 +1,7 @@
 """Work of staff that comes round and is about no customer: opened once, told, done, missed, let go."""
 
+from datetime import date
+
 import pytest
 
 from bot.bootstrap import simulated_runtime
@@ -67,7 +69,20 @@ def test_each_member_has_a_task_of_their_own_and_is_told_when_it_opens(story: St
         (2, 0, "2026-11-27 17:00"),
     ]
     assert (story.times(RUI), story.times(HAO)) == (["2026-11-27 09:00"], ["2026-11-27 09:00"])
-    assert story.texts(RUI) == ["Task 1: Weekly report\nWhy: each fri\nDue: 27 Nov 17:00"]
+    assert story.texts(RUI) == ["Task 1: Weekly report\nWhy: every Friday\nDue: 27 Nov 17:00"]
+
+
+def test_why_is_said_in_the_language_of_each(story: Story) -> None:
+    story.hire("孙丽", "seller", phone=SUN, language="zh")
+    story.live_until("2026-11-27 12:00")
+    assert story.texts(SUN) == ["任务3：Weekly report\n原因：每周五\n请在11月27日17:00前完成"]
+
+
+def test_a_report_is_asked_only_of_who_is_there_by_the_day_it_is_due(story: Story) -> None:
+    story.hire("Qin", "seller", phone=SUN, since=date(2026, 11, 27))
+    story.hire("Mo", "seller", phone="+8613800001009", since=date(2026, 11, 28))
+    story.live_until("2026-11-27 12:00")
+    assert [row.staff_id for row in story.rows(TaskRow, flow="weekly")] == [1, 2, 4]
 
 
 def test_it_is_done_with_its_fields_and_a_missing_one_reaches_the_superior(story: Story) -> None:

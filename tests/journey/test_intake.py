@@ -174,9 +174,10 @@ def test_a_late_event_past_its_deadline_is_listed_as_missed(story: Story) -> Non
     story.customer(programs=("auto_repair",))
     story.at("2026-11-23 09:00")
     story.event("repair_paid", at="2026-11-10 10:00")
-    assert story.rows(FollowUpRow) == []
+    missed = story.one(FollowUpRow)
+    assert (missed.state, f"{missed.nominal_on}") == ("expired", "2026-11-13")
     (line,) = story.trail("missed")
-    assert line.flow == "repair"
+    assert (line.flow, line.follow_up_id) == ("repair", missed.id)
     assert "its time had passed" in line.because
 
 
@@ -222,6 +223,25 @@ def test_cancelling_an_event_stops_the_text_that_waits_in_the_outbox(story: Stor
     assert story.texts() == []
     assert story.states() == ["cancelled"]
     assert story.follow_up("purchase").state == "cancelled"
+
+
+def test_a_cancelled_event_counts_for_nothing_and_gives_back_the_class_it_brought(story: Story) -> None:
+    # given a lost customer whom a purchase has brought back
+    story.customer(class_="lost")
+    story.purchase(at="2026-09-01 10:00", amount=80)
+    story.later(minutes=1)
+    story.customer(class_="lost")
+    story.purchase(id_="p2", amount=500)
+    back = story.one(EnrolmentRow)
+    assert (back.class_, back.activity_count, back.activity_total) == ("ordinary", 2, 580)
+
+    # when that order is voided
+    intake.cancel_event(story.runtime, "test", "p2", "order voided")
+
+    # then everything is as if it had never come
+    left = story.one(EnrolmentRow)
+    assert (left.class_, left.activity_count, left.activity_total) == ("lost", 1, 80)
+    assert str(left.activity_on) == "2026-09-01"
 
 
 def test_an_unknown_event_cannot_be_cancelled(story: Story) -> None:
@@ -273,6 +293,8 @@ def test_two_rows_of_one_file_with_the_same_phone_are_one_customer(story: Story)
         ({"language": "mandarin-chinese"}, "language"),
         ({"telegram": "1" * 129}, "telegram"),
         ({"phone": "12"}, "phone"),
+        ({"phone": "+861380000"}, "phone"),
+        ({"phone": "1380000"}, "phone"),
         ({"phone": "not a number"}, "phone"),
         ({"phone": ""}, "phone"),
         ({"zone": "Beijing"}, "zone"),

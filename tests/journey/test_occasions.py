@@ -180,6 +180,19 @@ def test_a_cadence_that_began_anew_counts_from_there(tell: Tell) -> None:
     assert dues(story) == ["2026-10-08 09:00", "2026-10-19 09:00"], "5 October is off, the chain goes on from it"
 
 
+def test_a_cadence_that_a_computed_class_leaves_alone_keeps_its_rhythm(tell: Tell) -> None:
+    """What only the new class calls for counts from its first day (R5, rule 8)."""
+    every = {"on": {"every": "14d"}, "message": SURVEY}
+    rules = [{"class": "ordinary", "where": "activity_count >= 0"}]  # looked at on 8 October, the first workday
+    classes = {"names": ["potential", "ordinary"], "default": "potential", "rules": rules}
+    story = tell(every, {**every, "audience": "class == 'ordinary'"}, classes=classes)
+    story.customer("c1")
+    story.customer("c2", "+8613900000002")
+    story.live_until("2026-10-28 08:00")
+    assert dues(story, flow="flow1") == ["2026-10-12 09:00"] * 2 + ["2026-10-26 09:00"] * 2
+    assert dues(story, flow="flow2") == ["2026-10-22 09:00"] * 2
+
+
 def test_who_showed_annoyance_is_asked_half_as_often(tell: Tell) -> None:
     story = tell({"on": {"every": "7d"}, "message": SURVEY})
     story.customer("c1")

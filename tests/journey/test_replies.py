@@ -20,6 +20,7 @@ from bot.store.tables import (
     MessageRow,
     PingRow,
     SurveyRow,
+    TaskRow,
     TicketRow,
 )
 from tests.journey.story import PHONE, Story, local, raised, side_by_side
@@ -481,12 +482,14 @@ def test_a_person_books_what_was_meant(unclear: Story) -> None:
     assert unclear.survey().state == "answered"
     assert len(unclear.rows(TicketRow)) == 1
     assert unclear.states(InboundRow) == ["read", "coded"]
+    assert [(row.kind, row.state) for row in unclear.rows(TaskRow)] == [("unclear_reply", "done")]
 
 
 def test_a_person_may_say_that_it_was_no_answer(unclear: Story) -> None:
     replies.code_reply(unclear.runtime, waiting(unclear), "孙丽", None)
     assert unclear.rows(AnswerRow) == []
     assert unclear.states(InboundRow) == ["read", "coded"]
+    assert unclear.states(TaskRow) == ["done"]
 
 
 def test_of_four_who_code_one_reply_one_is_first(unclear: Story) -> None:

@@ -18,7 +18,7 @@ from bot import cli, shelf
 from bot.config import Settings
 from bot.files.mapping import read_mapping
 from bot.rehearsal import read_scenario, rehearse
-from flows import actions, triggers
+from flows import actions, appraisals, shifts, triggers, violations
 from flows import program as language
 from flows.errors import ProgramError
 from flows.fields import Part
@@ -107,7 +107,8 @@ def test_the_schema_sees_a_slip(before: str, after: str) -> None:
 
 
 def test_every_part_of_a_program_has_its_section() -> None:
-    named = [each for module in (language, triggers, actions) for each in vars(module).values()]
+    modules = (language, triggers, actions, shifts, violations, appraisals)
+    named = [each for module in modules for each in vars(module).values()]
     parts = {each for each in named if isinstance(each, type) and issubclass(each, Part)}
     kinds = {Part, triggers.Again, triggers.Drawn}  # they only hold what several triggers share
     assert parts - kinds == {model for model, _, _ in GENERATE.SECTIONS}

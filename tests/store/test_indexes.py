@@ -10,7 +10,7 @@ from sqlmodel import Session, SQLModel
 import bot.store.tables  # noqa: F401 - fills the metadata
 from bot.journey import callbacks, lapses, outreach
 from bot.runtime import Runtime
-from bot.store import agenda, follow_ups, inbound, messages, quotas, surveys, tasks, tickets
+from bot.store import agenda, follow_ups, forms, inbound, messages, quotas, surveys, tasks, tickets
 from bot.store.db import Database
 
 NOW = datetime(2026, 9, 28, tzinfo=UTC)
@@ -28,6 +28,7 @@ DUE = {
     "quota_check_due": lambda session: quotas.due(session, NOW, 10),
     "ticket_task_due": lambda session: tickets.with_due_task(session, NOW, 10),
     "task_unheard": lambda session: tickets.settled_tasks(session, 10),
+    "deletion_due": forms.approved,
     "ping_silent": lambda session: tickets.silent_pings(session, NOW, 10),
 }
 
@@ -41,7 +42,7 @@ def plans_of(db: Database, step: Any) -> list[str]:
             cursor.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
             told.extend(row[3] for row in cursor.fetchall())
 
-    with db.write() as session:
+    with db.read() as session:
         event.listen(db.engine, "before_cursor_execute", explain)
         try:
             step(session)
@@ -73,6 +74,11 @@ def test_what_is_due_is_found_by_its_partial_index(db: Database, index: str) -> 
 def test_answers_are_found_by_the_index_of_the_current_ones(db: Database, step: Any) -> None:
     plans = plans_of(db, step)
     assert any("INDEX one_current_answer" in plan for plan in plans), plans
+
+
+def test_tickets_about_one_topic_are_found_without_reading_the_others(db: Database) -> None:
+    plans = plans_of(db, lambda session: tickets.about(session, "travel_agency", "guide", NOW))
+    assert any("INDEX ticket_by_topic" in plan for plan in plans), plans
 
 
 def test_every_partial_index_that_is_not_unique_serves_a_due_query() -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from bot.errors import SettingError
 from bot.store.db import Database
-from bot.town.start import FILE, _listen, _prepare, town_settings
+from bot.town.start import FILE, _alone_in, _listen, town_settings
 from bot.town.town import remembered
 
 COMMAND = [sys.executable, "-m", "bot", "town", "--port", "0"]
@@ -71,8 +71,15 @@ def test_a_taken_port_is_a_clear_error() -> None:
 def test_a_folder_that_cannot_be_used_is_a_clear_error(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(SettingError, match="cannot be used"):
-        _prepare(file, fresh=False)
+    with pytest.raises(SettingError, match="cannot be used"), _alone_in(file):
+        pass
+
+
+def test_two_towns_do_not_live_in_one_folder(tmp_path: Path) -> None:
+    with _alone_in(tmp_path), pytest.raises(SettingError, match="another town is open"), _alone_in(tmp_path):
+        pass
+    with _alone_in(tmp_path):
+        pass  # the first one was closed
 
 
 def test_the_town_never_touches_the_configured_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,11 +19,13 @@ matters:
 events:
   joined: {name: {zh: 入会, en: Joined}}
   left: {name: {zh: 退会, en: Left}}
+  praised: {name: {zh: 表扬, en: Praised us}}
 contacts:
   visit:
     name: {zh: 拜访, en: Visit}
     fields: {signed_by: text, minutes: number}
     required: [signed_by]
+  talk: {name: {zh: 面谈, en: Talk}}
 surveys:
   opinion: {questions: [{id: overall, scale: 1-5, weight: 100, text: {zh: 满意吗}}]}
 flows:
@@ -42,6 +44,9 @@ flows:
     on: {event: left}
     after: 1d
     task: {kind: letter, name: {zh: 寄信, en: Write a letter}, role: clerk, within: 1w, shows: [address, box]}
+  - id: thanks
+    on: {event: praised}
+    task: {kind: contact, name: {zh: 致谢}, role: clerk, counts_as: [talk, visit], required: [signed_by]}
   - id: tasting
     on: {date: tasting}
     before: 1d

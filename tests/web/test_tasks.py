@@ -12,6 +12,7 @@ from sqlmodel import select
 from bot.channels.contract import Received
 from bot.journey.enrolment import CustomerIn, accept_customers
 from bot.journey.inbox import receive
+from bot.journey.intake import EventIn, accept_events
 from bot.store import contacts, staff, tasks
 from bot.store.tables import ContactRow, FollowUpRow, StaffRow, TaskRow
 from tests.web.house import House
@@ -150,6 +151,19 @@ def test_what_is_wrong_is_said_at_its_field(visitor: Visitor, club: House, field
     assert said in html.unescape(wrong)
     assert "谈得很好" in answer.text, "what was written is kept"
     assert now_of(club, row).state == "open"
+
+
+def test_a_task_that_a_talk_or_a_visit_does_asks_which_it_was(visitor: Visitor, club: House) -> None:
+    accept_events(club.runtime, "shop", [EventIn("e-praised", "praised", "9", club.clock.now())])
+    club.push(hours=1)
+    row = task_called(club, "contact")
+    visitor.be(LIN)
+    page = visitor.client.get(f"/task/{row.id}").text
+    assert '<option value="talk" >Talk</option><option value="visit" >Visit</option>' in page
+    assert not re.search(r'name="data.signed_by"[^>]* required', page), "a talk is not signed"
+    assert visitor.send(f"/task/{row.id}/done", made="visit").status_code == 422
+    assert visitor.send(f"/task/{row.id}/done", made="talk").status_code == 303
+    assert [contact.kind for contact in logged(club)] == ["talk"]
 
 
 def test_who_was_slower_is_told_kindly_in_their_language(visitor: Visitor, club: House) -> None:

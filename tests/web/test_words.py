@@ -7,7 +7,7 @@ from importlib import resources
 
 import pytest
 
-from bot.web.words import LANGUAGES, catalogue, words_in
+from bot.words import LANGUAGES, catalogue, words_in
 
 EN, ZH = catalogue("en"), catalogue("zh")
 
@@ -15,7 +15,7 @@ EN, ZH = catalogue("en"), catalogue("zh")
 def sources() -> str:
     """The text of every page and module of the web."""
     web = resources.files("bot.web")
-    files = [*web.iterdir(), *web.joinpath("pages").iterdir()]
+    files = [*web.iterdir(), *web.joinpath("pages").iterdir(), resources.files("bot").joinpath("words.py")]
     return "\n".join(file.read_text(encoding="utf-8") for file in files if file.name.endswith((".py", ".html")))
 
 
@@ -65,6 +65,7 @@ REASONS = [
     ("service did not acknowledge: manager is next", "无人应答，转下一级"),
     ("drawn for period:2026-07-01; late", "抽样选中（period:2026-07-01）；迟到，顺延"),
     ("ticket 3 cannot be claimed: 孙丽 has it", "工单3已由孙丽接下"),
+    ("behind: 0 of 2 (visit, call) in 2026-11-01 to 2026-11-30", "2026-11-01至2026-11-30应有拜访、电话2次，现有0次"),
     ("something nobody has thought of", "something nobody has thought of"),
 ]
 

@@ -139,6 +139,31 @@ def test_alert_words_of_the_program_raise_their_flag_unless_denied() -> None:
     assert "flags" in read("伤口还疼", hospital).as_dict()
 
 
+def test_alert_words_of_another_visit_or_inside_another_word_raise_nothing() -> None:
+    visits = Question(Scale.FIVE, alert_words={"fake": ("没来", "没见", "never came", "didn't show", "sue")})
+
+    for text in ("他没来", "没见到你们的人", "He never came", "They didn't show up", "We will sue you"):
+        assert read(text, visits).flags == ("fake",), text
+    for text in (
+        "上个月没来，这次来了",
+        "执照还没来",
+        "没来得及看",
+        "没见过这么好的",
+        "No issue",
+        "Never came last time",
+    ):
+        assert read(text, visits).flags == (), text
+
+
+def test_a_move_that_nobody_plans_raises_nothing() -> None:
+    park = Question(Scale.FIVE, alert_words={"churn": ("搬走", "搬到", "要搬")})
+
+    for text in ("准备搬走", "再涨就把公司搬走", "考虑搬到对面"):
+        assert read(text, park).flags == ("churn",), text
+    for text in ("不会搬走", "没打算搬走", "刚搬到园区", "把货搬到门口", "要搬货，电梯坏了"):
+        assert read(text, park).flags == (), text
+
+
 def test_a_flag_named_emergency_makes_a_reply_urgent() -> None:
     reading = read("塔吊晃得厉害", Question(Scale.FIVE, alert_words={"emergency": ("塔吊",)}))
 

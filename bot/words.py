@@ -1,4 +1,6 @@
-"""The console's words in English and Chinese: `bot/text/<language>.json`, times, spans, and reasons of the trail.
+"""Our own words in English and Chinese: `bot/text/<language>.json`, times, spans, and reasons of the trail.
+
+Pages are said in them, and the reasons in notices to staff; what customers read stands in `messages/text`.
 
 Keys are `section.name`. A key with `.one` and `.many` is chosen by number. Reasons are written in English by the
 journey; a catalogue may hold patterns (`"by {name}": "由{name}"`) that say them in its own language.
@@ -59,7 +61,7 @@ _STANDS_FOR: Mapping[str, str] = {
     "scale": r"\S+",
     "w": r"[^,]+",
     "x": r"(?:(?!; ).)+?",
-    **dict.fromkeys(("event", "flow", "role", "role2", "class"), _ID),
+    **dict.fromkeys(("event", "flow", "role", "role2", "class", "topic"), _ID),
 }
 """What may stand for a placeholder of a reason: ids, numbers and offsets have no blanks; all others are free."""
 
@@ -69,7 +71,7 @@ def _group(match: re.Match[str]) -> str:
 
 
 class Words:
-    """Everything that is said on one page in one language."""
+    """Everything that is said on one page, or in one notice, in one language."""
 
     def __init__(self, language: str) -> None:
         self.language = language if language in LANGUAGES else LANGUAGES[0]
@@ -167,9 +169,11 @@ class Words:
                 return self.offset(value)
             case "festivals":
                 return self("time.list").join(self.name("festival", each) for each in value.split(", "))
+            case "kinds":
+                return self("time.list").join(self.name("task_kind", each) for each in value.split(", "))
             case "event" | "flow" as kind if naming is not None:
                 return naming(kind, value)
-            case "role" | "class" | "flow" as kind:
+            case "role" | "class" | "flow" | "topic" as kind:
                 return self.name(kind, value)
         return value
 
