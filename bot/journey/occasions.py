@@ -4,7 +4,8 @@ The planner inserts what `selection_of` finds; the forecast counts the same. Nex
 """
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -165,41 +166,49 @@ def _insert(runtime: Runtime, in_force: InForce, flow: Flow, selection: Selectio
     now, program = runtime.clock.now(), in_force.program
     today = runtime.today(program.zone)
     owner = follow_ups.Owner(program.id, in_force.version_id, now)
-    planned: dict[Group, int] = {}
-    fresh = False
-    for span in _spans(runtime, selection):
-        with runtime.db.write() if span is None else runtime.db.write_repeatable() as session:
-            new = selections.plan_selection(session, owner, selection, today, span, fresh=fresh)
-            for group, count in new:
-                planned[group] = planned.get(group, 0) + count
-            if span is None:
-                _tell_planned(session, now, program.id, flow, selection, planned)
-        fresh = bool(new)  # as the slice before, so most likely this one
-    if span is not None:
+    newest = _newest_of_many(runtime, selection)
+    planning = selections.Planning(runtime.db.dialect, owner, selection, today, sliced=newest > 0)
+    planned: Counter[Group] = Counter()
+    if not newest:
         with runtime.db.write() as session:
+            planned.update(planning.insert(session, None))
             _tell_planned(session, now, program.id, flow, selection, planned)
-    return sum(planned.values())
+        return planned.total()
+    fresh = False
+    for span in _spans(runtime, newest):
+        with runtime.db.write_repeatable() as session:
+            new = planning.insert(session, span, fresh=fresh)
+        planned.update(new)
+        fresh = bool(new)  # as the slice before, so most likely this one
+    with runtime.db.write() as session:
+        _tell_planned(session, now, program.id, flow, selection, planned)
+    return planned.total()
 
 
-def _spans(runtime: Runtime, selection: Selection) -> Iterator[Span | None]:
-    """Slices of the enrolments, shorter while others write, too; None: all at once, since they are few."""
+def _newest_of_many(runtime: Runtime, selection: Selection) -> int:
+    """The newest enrolment, where too many are looked at for one transaction; else 0."""
     with runtime.db.read() as session:
         newest = selections.newest_enrolment(session)
     counts = [group.count for group in selection.groups]
     most = newest if 0 in counts else sum(counts)
-    size = SLICE if runtime.db.is_sqlite else LARGE_SLICE
-    if most <= size:
-        yield None
-        return
+    return newest if most > _slice(runtime) else 0
+
+
+def _slice(runtime: Runtime) -> int:
+    return SLICE if runtime.db.is_sqlite else LARGE_SLICE
+
+
+def _spans(runtime: Runtime, newest: int) -> Iterator[Span]:
+    """Slices of the enrolments, shorter while others write, too."""
     after = 0
     while after < newest:
-        upto = after + (SHORT_SLICE if runtime.db.busy else size)
+        upto = after + (SHORT_SLICE if runtime.db.busy else _slice(runtime))
         yield after, upto
         after = upto
 
 
 def _tell_planned(
-    session: Session, now: datetime, program_id: str, flow: Flow, selection: Selection, planned: dict[Group, int]
+    session: Session, now: datetime, program_id: str, flow: Flow, selection: Selection, planned: Mapping[Group, int]
 ) -> None:
     lines = [
         trail.line(

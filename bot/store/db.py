@@ -46,7 +46,8 @@ class Database:
         self.url = url
         self.schema = schema
         self._engine = _open(url, schema)
-        self.is_sqlite = self._engine.dialect.name == "sqlite"
+        self.dialect = self._engine.dialect.name
+        self.is_sqlite = self.dialect == "sqlite"
         self.in_memory = url in (MEMORY, "sqlite:///:memory:")
         self._writers = Turns()
 

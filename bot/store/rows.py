@@ -38,7 +38,7 @@ def core(session: Session) -> Connection:
 
 def insert_once(session: Session, model: type[SQLModel], values: Mapping[str, Any]) -> int | None:
     """Insert a row unless a unique key forbids it; its id, or None when it was there already."""
-    found = core(session).execute(_insert_once(model, _dialect(session), tuple(values)), values).scalar_one_or_none()
+    found = core(session).execute(_insert_once(model, dialect_of(session), tuple(values)), values).scalar_one_or_none()
     return None if found is None else int(found)
 
 
@@ -54,7 +54,7 @@ def insert_many_once(
     """Insert many rows; those that a unique key forbids are passed over. The new ones: value of `key` -> id."""
     if not rows:
         return {}
-    statement = _insert_many_once(model, _dialect(session), key)
+    statement = _insert_many_once(model, dialect_of(session), key)
     return {value: row_id for value, row_id in core(session).execute(statement, rows)}
 
 
@@ -68,7 +68,7 @@ def execute_many(session: Session, statement: Any, columns: Mapping[str, Sequenc
     if not size:
         return
     everything = {**columns, **{name: [value] * size for name, value in same.items()}}
-    if _dialect(session) != "sqlite":
+    if dialect_of(session) != "sqlite":
         rows = zip(*everything.values(), strict=True)
         core(session).execute(statement, [dict(zip(everything, row, strict=True)) for row in rows])
         return
@@ -111,14 +111,14 @@ def write_later_rows(session: Session) -> None:
         insert_many(session, model, rows)
 
 
-def on_conflict_do_nothing(session: Session, table: Table) -> Any:
+def on_conflict_do_nothing(dialect: str, table: Table) -> Any:
     """An INSERT of the database's own dialect that passes over what a unique key forbids."""
-    return _dialect_insert(_dialect(session), table).on_conflict_do_nothing()
+    return _dialect_insert(dialect, table).on_conflict_do_nothing()
 
 
 def upsert(session: Session, model: type[SQLModel], key: str) -> Any:
     """An INSERT that replaces the row of the same `key`."""
-    return _upsert(model, _dialect(session), key)
+    return _upsert(model, dialect_of(session), key)
 
 
 @cache
@@ -129,7 +129,7 @@ def _upsert(model: type[SQLModel], dialect: str, key: str) -> Any:
     return statement.on_conflict_do_update(index_elements=[key], set_=new)
 
 
-def _dialect(session: Session) -> str:
+def dialect_of(session: Session) -> str:
     return str(session.get_bind().dialect.name)
 
 
@@ -250,6 +250,6 @@ def for_update(
     NO KEY UPDATE: rows that refer to a locked one may still be added; else a sender and a reader would wait for each
     other.
     """
-    if _dialect(session) == "sqlite":
+    if dialect_of(session) == "sqlite":
         return statement
     return statement.with_for_update(skip_locked=skip_locked, key_share=True, of=of)

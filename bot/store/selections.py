@@ -6,7 +6,7 @@ The same condition chooses who is planned, who is counted for the forecast, and 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Date, String, and_, bindparam, case, exists, func, literal, or_, true
@@ -17,7 +17,7 @@ from sqlmodel import Session, col
 
 from bot.store.audiences import condition, day_text, is_set
 from bot.store.follow_ups import Owner
-from bot.store.rows import core, on_conflict_do_nothing, rows_by, table_of
+from bot.store.rows import core, dialect_of, on_conflict_do_nothing, rows_by, table_of
 from bot.store.tables import (
     ContactPersonRow,
     CustomerRow,
@@ -63,6 +63,7 @@ NAMES = (
 BOUNDS = ("first", "last")
 Span = tuple[int, int]
 """Enrolments after the first id and up to the second."""
+SPAN = ("after", "upto")
 
 
 @dataclass(frozen=True)
@@ -76,19 +77,47 @@ class Where:
     conditions: tuple[ColumnElement[bool], ...]
 
 
-def plan_selection(
-    session: Session, owner: Owner, selection: Selection, today: date, span: Span | None = None, *, fresh: bool = False
-) -> list[tuple[Group, int]]:
-    """One INSERT ... SELECT for each group; those planned already are passed over. (group, how many were new)
+@dataclass(frozen=True)
+class Planning:
+    """A Selection as it is planned: one INSERT ... SELECT for each group, built once for all slices of the enrolments.
 
-    `fresh`: hardly anybody is planned yet, so that the unique keys alone pass over those who are. That is faster then,
-    and SQLite need not gather the rows first, as it does where it reads the table that it writes.
+    Those planned already are passed over. `fresh` slices: hardly anybody is planned yet, so that the unique keys alone
+    pass over those who are. That is faster then, and SQLite need not gather the rows first, as it does where it reads
+    the table that it writes.
     """
-    planned = []
-    table = table_of(FollowUpRow)
-    where = _where(session, owner.program_id, selection, sliced=span is not None)
-    for group in selection.groups:
-        slot = group.slot
+
+    dialect: str
+    owner: Owner
+    selection: Selection
+    today: date
+    sliced: bool
+
+    def insert(self, session: Session, span: Span | None, *, fresh: bool = False) -> dict[Group, int]:
+        """Plan one slice, or everybody (None): how many were new of each group that had any."""
+        bounds = dict(zip(SPAN, span or (), strict=False))
+        new = {}
+        for group, statement in self._fresh if fresh else self._again:
+            count = core(session).execute(statement, bounds, execution_options={"preserve_rowcount": True}).rowcount
+            if count > 0:
+                new[group] = count
+        return new
+
+    @cached_property
+    def _fresh(self) -> list[tuple[Group, Any]]:
+        return [(group, self._statement(group)) for group in self.selection.groups]
+
+    @cached_property
+    def _again(self) -> list[tuple[Group, Any]]:
+        where = self._where
+        new = partial(_is_new, self.dialect, self.owner.program_id, self.selection, where=where)
+        return [(group, self._statement(group, new(group))) for group in self.selection.groups]
+
+    @cached_property
+    def _where(self) -> Where:
+        return _where(self.dialect, self.owner.program_id, self.selection, sliced=self.sliced)
+
+    def _statement(self, group: Group, *but: Any) -> Any:
+        owner, selection, slot, where = self.owner, self.selection, group.slot, self._where
         rows = (
             core_select(
                 literal(owner.program_id, String).label("program_id"),
@@ -111,17 +140,12 @@ def plan_selection(
                 literal(selection.because, String),
             )
             .select_from(where.joined)
-            .where(*where.conditions, *_meant_of(session, selection, group, where, today))
+            .where(*where.conditions, *_meant_of(self.dialect, selection, group, where, self.today), *but)
         )
-        if not fresh:
-            rows = rows.where(_is_new(_dialect(session), owner.program_id, selection, group, where))
-        if span is not None:
-            rows = rows.where(col(EnrolmentRow.id) > span[0], col(EnrolmentRow.id) <= span[1])
-        statement = on_conflict_do_nothing(session, table).from_select(NAMES, rows)
-        count = core(session).execute(statement, execution_options={"preserve_rowcount": True}).rowcount
-        if count > 0:
-            planned.append((group, count))
-    return planned
+        if self.sliced:
+            after, upto = (bindparam(name, type_=Id) for name in SPAN)
+            rows = rows.where(col(EnrolmentRow.id) > after, col(EnrolmentRow.id) <= upto)
+        return on_conflict_do_nothing(self.dialect, table_of(FollowUpRow)).from_select(NAMES, rows)
 
 
 def count_group(
@@ -133,16 +157,17 @@ def count_group(
     sort: Callable[[Where], ColumnElement[str]],
     but: Sequence[Any] = (),
 ) -> dict[str, int]:
-    """How many a group of the Selection would plan: the same condition as `plan_selection`, counted by a sort.
+    """How many a group of the Selection would plan: the same condition as `Planning`, counted by a sort.
 
     `but`: conditions that the forecast adds.
     """
-    where = _where(session, program_id, selection)
+    dialect = dialect_of(session)
+    where = _where(dialect, program_id, selection)
     inner = (
         core_select(sort(where).label("sort"))
         .select_from(where.joined)
-        .where(*where.conditions, *_meant_of(session, selection, group, where, today), *but)
-        .where(_is_new(_dialect(session), program_id, selection, group, where))
+        .where(*where.conditions, *_meant_of(dialect, selection, group, where, today), *but)
+        .where(_is_new(dialect, program_id, selection, group, where))
         .subquery()
     )
     statement = core_select(inner.c.sort, func.count()).group_by(inner.c.sort)
@@ -154,8 +179,8 @@ def newest_enrolment(session: Session) -> int:
     return core(session).execute(core_select(func.max(table_of(EnrolmentRow).c.id))).scalar() or 0
 
 
-def _where(session: Session, program_id: str, selection: Selection, *, sliced: bool = False) -> Where:
-    return _joined(_dialect(session), program_id, selection.flow, selection.counts_from, selection.to, sliced)
+def _where(dialect: str, program_id: str, selection: Selection, *, sliced: bool = False) -> Where:
+    return _joined(dialect, program_id, selection.flow, selection.counts_from, selection.to, sliced)
 
 
 @lru_cache(maxsize=1000)
@@ -257,9 +282,9 @@ def _not_by_index(dialect: str, *columns: Any) -> list[Any]:
     return [column if dialect == "sqlite" else column.concat("") for column in columns]
 
 
-def _meant_of(session: Session, selection: Selection, group: Group, where: Where, today: date) -> list[Any]:
+def _meant_of(dialect: str, selection: Selection, group: Group, where: Where, today: date) -> list[Any]:
     """Who of the group is meant."""
-    dialect, enrolment = _dialect(session), table_of(EnrolmentRow)
+    enrolment = table_of(EnrolmentRow)
     members = [
         col(CustomerRow.zone) == group.zone,
         condition(dialect, selection.audience, literal(today, Date)),
@@ -332,7 +357,7 @@ def anchors(
     known: dict[str, Any] = {"today": today}
     known |= {name: _as_kept(counts_from, day) for name, day in zip(BOUNDS, between, strict=True) if day is not None}
     found: list[Anchor] = []
-    for statement in _anchors(_dialect(session), program_id, flow, counts_from, audience, tuple(known)[1:]):
+    for statement in _anchors(dialect_of(session), program_id, flow, counts_from, audience, tuple(known)[1:]):
         rows = core(session).execute(statement, known)
         found += [Anchor(zone, on, count, bool(half)) for zone, day, half, count in rows if (on := _day(day))]
     return found
@@ -414,7 +439,7 @@ def members(
 
 
 def _meant(session: Session, program_id: str, audience: Predicate, today: date, happened: Happened | None) -> list[Any]:
-    dialect, on = _dialect(session), literal(today, Date)
+    dialect, on = dialect_of(session), literal(today, Date)
     meant = [
         col(EnrolmentRow.program_id) == program_id,
         col(CustomerRow.id) == col(EnrolmentRow.customer_id),
@@ -459,7 +484,3 @@ def persons_with_roles(session: Session, customer_ids: Sequence[int], roles: Seq
         if row.role in roles:
             found.setdefault(row.customer_id, []).append(row.id)
     return found
-
-
-def _dialect(session: Session) -> str:
-    return str(session.get_bind().dialect.name)

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import bindparam, select
 from sqlmodel import Session
 
-from bot.store.rows import core, for_update, on_conflict_do_nothing, table_of, upsert
+from bot.store.rows import core, dialect_of, for_update, on_conflict_do_nothing, table_of, upsert
 from bot.store.tables import SettingRow
 
 
@@ -33,7 +33,7 @@ def count(session: Session, name: str, of: str) -> int:
 def take(session: Session, name: str) -> dict[str, Any]:
     """The value, or an empty mapping; whoever takes the same waits for the end of this transaction."""
     table = table_of(SettingRow)
-    core(session).execute(on_conflict_do_nothing(session, table).values(name=name, value={}))
+    core(session).execute(on_conflict_do_nothing(dialect_of(session), table).values(name=name, value={}))
     statement = for_update(session, select(table.c.value).where(table.c.name == name))
     return dict(core(session).execute(statement).scalar_one())
 
